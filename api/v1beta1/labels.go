@@ -1,0 +1,33 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+const (
+	// LabelWorkspace is on every object that a Workspace makes, its value is the Workspace's name. It is also what the
+	// InferencePool and the client Service select.
+	LabelWorkspace = "kaito.sh/workspace"
+
+	// LabelManagedBy and ManagedBy mark every object that the operator writes. Caches select by them.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// ManagedBy is the value of LabelManagedBy, and the field manager of every write.
+	ManagedBy = "workspace-operator"
+
+	// LabelPodIndex is set by the StatefulSet controller (Kubernetes 1.28 and later).
+	LabelPodIndex = "apps.kubernetes.io/pod-index"
+
+	// LabelPreset marks a ConfigMap of the operator's namespace, value "true", as additions to the preset catalogue.
+	LabelPreset = "kaito.sh/presets"
+
+	// AnnotationRuntime is KAITO's choice between vllm (default) and transformers. Only vllm is served.
+	AnnotationRuntime = "kaito.sh/runtime"
+
+	// AnnotationEnableLB asks, with the value True, for a client Service of type LoadBalancer.
+	AnnotationEnableLB = "kaito.sh/enablelb"
+
+	// AnnotationWorkloadHash is on the workload: the hash of what was last sent through a dry run.
+	AnnotationWorkloadHash = "kaito.sh/workload-hash"
+
+	// AnnotationConfigHash is on the pod template: the hash of the merged inference configuration.
+	AnnotationConfigHash = "kaito.sh/config-hash"
+)
