@@ -149,6 +149,9 @@ type Adapter struct {
 type Pool struct {
 	// Selector is what the pool selects while every pod serves. For a multi-node shape the renderer adds the pod index.
 	Selector map[string]string
+	// Registry stands in for the upstream registries of whatever Chart and EPP leave out; empty keeps those. The locations
+	// that they do name are complete.
+	Registry string
 	Chart    configv1alpha1.Chart
 	EPP      configv1alpha1.EndpointPicker
 	Flux     configv1alpha1.Flux
