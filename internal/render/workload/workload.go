@@ -6,7 +6,6 @@
 package workload
 
 import (
-	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -14,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
@@ -73,19 +73,36 @@ func Render(p plan.Plan) (Workload, error) {
 	if err := check(p); err != nil {
 		return Workload{}, fmt.Errorf("rendering the workload of %s/%s: %w", p.Namespace, p.Name, err)
 	}
-	return Workload{}, errors.ErrUnsupported
+	w := Workload{Services: services(p)}
+	switch {
+	case p.Template != nil:
+		w.Deployment = deployment(p, templatePod(p), templateDeadline)
+	case p.Topology.MultiNode():
+		w.StatefulSets = statefulSets(p)
+	default:
+		w.Deployment = deployment(p, serverPod(p, singleNode(p)), loadDeadline(p))
+	}
+	var err error
+	if w.Hash, err = stamp(w.Workloads()); err != nil {
+		return Workload{}, fmt.Errorf("hashing the workload of %s/%s: %w", p.Namespace, p.Name, err)
+	}
+	return w, nil
 }
 
-func check(p plan.Plan) error {
-	switch {
-	case p.Server == nil && p.Template == nil:
-		return errors.New("neither a server nor a template")
-	case p.Server != nil && p.Template != nil:
-		return errors.New("both a server and a template")
-	case p.Template != nil && p.Topology.MultiNode():
-		return errors.New("a template cannot span several nodes")
-	case p.Server != nil && p.Port == 0:
-		return errors.New("a server without a port")
+// objectMeta is that of every object of the plan.
+func objectMeta(p plan.Plan, name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Name:            name,
+		Namespace:       p.Namespace,
+		Labels:          labels(p),
+		OwnerReferences: []metav1.OwnerReference{p.Owner},
 	}
-	return nil
+}
+
+// labels are on every object and every pod.
+func labels(p plan.Plan) map[string]string {
+	return map[string]string{
+		v1beta1.LabelWorkspace: p.Name,
+		v1beta1.LabelManagedBy: v1beta1.ManagedBy,
+	}
 }
