@@ -11,8 +11,6 @@ import (
 
 // dialect is a family of charts with one layout of values.
 type dialect interface {
-	// defaults are the family's published locations and our choice of version.
-	defaults() defaults
 	// versions are the chart versions that it can render, oldest first.
 	versions() []string
 	// podLabel is the key of the label that selects the EPP's pods; its value is the EPP's name.
@@ -21,17 +19,9 @@ type dialect interface {
 	contents(s settings) (contents, error)
 }
 
-// defaults are what the configuration may leave out.
-type defaults struct {
-	dialect configv1alpha1.ChartDialect
-	version string
-	url     string
-	image   string
-}
-
 func dialectOf(name configv1alpha1.ChartDialect) (dialect, error) {
 	switch name {
-	case configv1alpha1.DialectInferencePool, "":
+	case configv1alpha1.DialectInferencePool:
 		return inferencePool{}, nil
 	case configv1alpha1.DialectLLMDRouter:
 		return llmdRouter{}, nil

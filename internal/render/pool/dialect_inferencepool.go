@@ -64,15 +64,6 @@ func (inferencePool) releases() []inferencePoolRelease {
 	}
 }
 
-func (inferencePool) defaults() defaults {
-	return defaults{
-		dialect: configv1alpha1.DialectInferencePool,
-		version: "v1.5.0",
-		url:     "oci://registry.k8s.io/gateway-api-inference-extension/charts/inferencepool",
-		image:   "registry.k8s.io/gateway-api-inference-extension/epp",
-	}
-}
-
 func (d inferencePool) versions() []string {
 	releases := d.releases()
 	versions := make([]string, 0, len(releases))

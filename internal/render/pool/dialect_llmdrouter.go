@@ -13,16 +13,6 @@ import (
 // all versions listed.
 type llmdRouter struct{}
 
-func (llmdRouter) defaults() defaults {
-	return defaults{
-		dialect: configv1alpha1.DialectLLMDRouter,
-		version: "v0.10.0",
-		url:     "oci://ghcr.io/llm-d/charts/llm-d-router-gateway",
-		// The chart's own default is a development build in v0.9.0, with the tag of a branch in both.
-		image: "ghcr.io/llm-d/llm-d-router-endpoint-picker",
-	}
-}
-
 func (llmdRouter) versions() []string { return []string{"v0.9.0", "v0.10.0"} }
 
 func (llmdRouter) podLabel() string { return "llm-d-router-gateway" }

@@ -76,11 +76,11 @@ func render(p plan.Plan, shape plan.Shape) (Objects, error) {
 	if err := check(p, shape); err != nil {
 		return Objects{}, err
 	}
-	d, err := dialectOf(p.Pool.Chart.Dialect)
+	s := settle(p, shape)
+	d, err := dialectOf(s.chart.Dialect)
 	if err != nil {
 		return Objects{}, err
 	}
-	s := settle(p, shape, d)
 	if !slices.Contains(d.versions(), s.chart.Version) {
 		return Objects{}, fmt.Errorf("chart %s %s is not supported: choose one of %s",
 			s.chart.Dialect, s.chart.Version, strings.Join(d.versions(), ", "))
