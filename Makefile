@@ -1,0 +1,125 @@
+# Copyright The Workspace Operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# One set of flags for everything: another set would compile Kubernetes a second time.
+export GOFLAGS := -trimpath -buildvcs=false
+export CGO_ENABLED := 0
+export GOWORK := off
+
+ROOT := $(CURDIR)
+BIN ?= $(ROOT)/bin
+# etcd, kube-apiserver and kubectl for tests against a real API server.
+export KUBEBUILDER_ASSETS := $(ROOT)/bin/k8s
+
+CONTROLLER_GEN := $(BIN)/controller-gen
+CRD_REF_DOCS := $(BIN)/crd-ref-docs
+GOLANGCI_LINT := $(BIN)/golangci-lint
+GOTESTSUM := $(BIN)/gotestsum
+
+# Modules with code of their own; those under test/cluster/build only pin what is built.
+MODULES := . test/cluster
+CRD_PACKAGES = $(patsubst %,paths=./%,$(wildcard api/v1alpha1 api/v1beta1))
+
+# More flags for go test, for example TEST_ARGS='-count=1 -run TestPlan'.
+TEST_ARGS ?=
+
+##@ General
+
+.PHONY: help
+help: ## Print this help
+	@awk 'BEGIN { FS = ":.*## "; printf "usage: make TARGET\n" } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  FILENAME != last { if (last != "" && FILENAME ~ /^hack\//) printf "\n%s\n", FILENAME; last = FILENAME } \
+	  /^[a-zA-Z0-9_\/-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: clean
+clean: ## Remove what was built (stop a local cluster first: make cluster-down)
+	rm -rf bin dist
+
+##@ Build
+
+.PHONY: build
+build: ## Build the programs into bin/
+	go build -ldflags '-s -w' -o $(BIN)/ ./cmd/...
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write everything that is generated: deep copies, config/crd, config/rbac, docs/api.md
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(CONTROLLER_GEN) crd $(CRD_PACKAGES) output:crd:dir=config/crd
+	if [ -d internal/controller ]; then \
+	  $(CONTROLLER_GEN) rbac:roleName=workspace-operator paths=./internal/controller/... output:rbac:dir=config/rbac; \
+	fi
+	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api --config=hack/api-docs/config.yaml --renderer=markdown \
+	  --templates-dir=hack/api-docs/templates --output-path=docs/api.md
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format all Go code
+	for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt --config $(ROOT)/.golangci.yml ./...); done
+
+##@ Check
+
+.PHONY: test
+test: cluster-build-api $(GOTESTSUM) ## Run unit, golden, property and integration tests; the last line has the counts
+	@hack/test.sh $(foreach module,$(MODULES),$(module)=./...)
+
+.PHONY: test-unit
+test-unit: $(GOTESTSUM) ## Run the tests that need no API server
+	@hack/test.sh .=./api/... .=./internal/... $(if $(wildcard cmd),.=./cmd/...)
+
+.PHONY: golden
+golden: ## Rewrite the golden files; read the diff
+	UPDATE_GOLDEN=1 go test -count=1 $$(grep -rlE --include='*_test.go' UPDATE_GOLDEN api internal cmd test 2>/dev/null | \
+	  grep -v '^test/cluster/' | xargs -r -n1 dirname | sort -u | sed 's|^|./|')
+
+.PHONY: bench
+bench: ## Run the micro benchmarks
+	go test -run '^$$' -bench . -benchmem ./internal/...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters, and prove the import rules
+	for module in $(MODULES); do \
+	  echo "lint: $$module"; (cd $$module && $(GOLANGCI_LINT) run --config $(ROOT)/.golangci.yml ./...); \
+	done
+	GOLANGCI_LINT=$(GOLANGCI_LINT) go test -count=1 -tags lint ./test/lint
+
+.PHONY: verify
+verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) ## Prove that generated files, formatting and go.mod files are current
+	@BIN=$(BIN) hack/verify.sh
+
+.PHONY: demo
+demo: ## Start a cluster, apply the example Workspaces and talk to the models
+	hack/demo.sh
+
+.PHONY: e2e
+e2e: build cluster-build-node $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
+	@hack/test.sh .=./test/e2e/...
+
+.PHONY: scale
+scale: build cluster-build-api ## Measure the controller (SCENARIO, N)
+	go run ./test/scale $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(N),--n $(N))
+
+# Tools are pinned in hack/tools/go.mod and built once; go tool would link them again for every new checkout.
+TOOLS := hack/tools/go.mod hack/tools/go.sum
+define build-tool
+@echo "build: $(@F)"
+@mkdir -p $(@D)
+@go -C hack/tools build -ldflags '-s -w' -o $@ $(1)
+@touch $@
+endef
+
+$(CONTROLLER_GEN): $(TOOLS)
+	$(call build-tool,sigs.k8s.io/controller-tools/cmd/controller-gen)
+$(CRD_REF_DOCS): $(TOOLS)
+	$(call build-tool,github.com/elastic/crd-ref-docs)
+$(GOTESTSUM): $(TOOLS)
+	$(call build-tool,gotest.tools/gotestsum)
+# golangci-lint with kube-api-linter linked in; its version is golangci-lint's line in hack/tools/go.mod.
+$(GOLANGCI_LINT): $(TOOLS)
+	$(call build-tool,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter)
+
+-include hack/*.mk
