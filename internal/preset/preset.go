@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package preset holds the model catalogue: what each model weighs, how much
 // KV cache a token costs, and which vLLM arguments it needs. Users extend the
 // catalogue with documents of the same form.
@@ -64,12 +67,16 @@ type Preset struct {
 	// ChatTemplate is vLLM's --chat-template: the path of a template inside the
 	// vLLM image, or the template itself on one line. Empty means the model's own.
 	ChatTemplate string `yaml:"chatTemplate"`
-	// Args are further vLLM arguments without leading dashes; an empty value is a bare flag.
-	Args map[string]string `yaml:"args"`
+	// Args are further vLLM arguments without leading dashes; an empty value
+	// (written as true) is a bare flag.
+	Args Args `yaml:"args"`
 
 	// Source says where the figures come from.
 	Source string `yaml:"source"`
 }
+
+// Args are vLLM arguments by name, without leading dashes; an empty value is a bare flag.
+type Args map[string]string
 
 // TokenNeed says how much a model needs a Hugging Face token.
 type TokenNeed string

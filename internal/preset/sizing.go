@@ -1,10 +1,12 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package preset
 
 import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // bytesPerElement is the width of a cached key or value: 16-bit floats, unless
@@ -48,10 +50,8 @@ func (p Preset) KVBytesPerTokenPerGPU(size int) int64 {
 
 // Flags are the vLLM arguments that belong to the model itself, sorted by name.
 func (p Preset) Flags() []Flag {
-	values := maps.Clone(p.Args)
-	if values == nil {
-		values = map[string]string{}
-	}
+	values := Args{}
+	maps.Copy(values, p.Args)
 	for name, value := range map[string]string{
 		"dtype":            p.DType,
 		"chat-template":    p.ChatTemplate,
@@ -72,6 +72,3 @@ func (p Preset) Flags() []Flag {
 	slices.SortFunc(flags, func(a, b Flag) int { return strings.Compare(a.Name, b.Name) })
 	return flags
 }
-
-// Std returns d as the standard library's type.
-func (d Duration) Std() time.Duration { return time.Duration(d) }
