@@ -23,7 +23,7 @@ GOTESTSUM := $(BIN)/gotestsum
 
 # Modules with code of their own; those under test/cluster/build only pin what is built.
 MODULES := . test/cluster
-CRD_PACKAGES = $(patsubst %,paths=./%,$(wildcard api/v1alpha1 api/v1beta1))
+CRD_PACKAGES = $(patsubst %/doc.go,paths=./%,$(wildcard api/v1alpha1/doc.go api/v1beta1/doc.go))
 
 # More flags for go test, for example TEST_ARGS='-count=1 -run TestPlan'.
 TEST_ARGS ?=
@@ -56,6 +56,9 @@ generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write everything that is generate
 	fi
 	$(CRD_REF_DOCS) --log-level=ERROR --source-path=api --config=hack/api-docs/config.yaml --renderer=markdown \
 	  --templates-dir=hack/api-docs/templates --output-path=docs/api.md
+	@# Markers without a value, and more than one blank line in a row.
+	sed -i -e 's/: \\{\\}//g' docs/api.md
+	sed -i -e ':a' -e '/^\n*$$/{$$d;N;ba' -e '}' -e 's/^\n\n*/\n/' docs/api.md
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code
@@ -73,8 +76,8 @@ test-unit: $(GOTESTSUM) ## Run the tests that need no API server
 
 .PHONY: golden
 golden: ## Rewrite the golden files; read the diff
-	UPDATE_GOLDEN=1 go test -count=1 $$(grep -rlE --include='*_test.go' UPDATE_GOLDEN api internal cmd test 2>/dev/null | \
-	  grep -v '^test/cluster/' | xargs -r -n1 dirname | sort -u | sed 's|^|./|')
+	go test -count=1 $$(grep -rl --include='*_test.go' 'Bool("update"' ./api ./internal ./test/integration | \
+	  xargs -n1 dirname | sort -u) -update
 
 .PHONY: bench
 bench: ## Run the micro benchmarks
