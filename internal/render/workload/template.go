@@ -23,7 +23,7 @@ func templatePod(p plan.Plan) corev1.PodTemplateSpec {
 	// Ours win, or the Deployment would not select its own pods.
 	maps.Copy(merged, labels(p))
 	pod := corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: merged, Annotations: user.Annotations},
+		ObjectMeta: metav1.ObjectMeta{Labels: merged, Annotations: user.Annotations, Finalizers: user.Finalizers},
 		Spec:       user.Spec,
 	}
 	pod.Spec.Affinity = mergeAffinity(user.Spec.Affinity, p.Scheduling)
