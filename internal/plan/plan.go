@@ -6,6 +6,7 @@
 package plan
 
 import (
+	"maps"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 )
 
@@ -20,6 +22,8 @@ import (
 type Facts struct {
 	// Config is the operator's configuration, with defaults filled in.
 	Config configv1alpha1.Configuration
+	// Instances are the clouds' instance types, loaded once.
+	Instances accelerator.Table
 	// Nodes match resource.labelSelector, sorted by name.
 	Nodes []Node
 	// InferenceConfig is the text under inference_config.yaml of the ConfigMap that inference.config names; empty if the
@@ -157,6 +161,15 @@ type Pool struct {
 	Flux     configv1alpha1.Flux
 	// ImagePullSecrets are for the EPP's pod.
 	ImagePullSecrets []string
+}
+
+// PoolSelector is what the pool selects for a shape: of a model over several nodes only pod index 0 serves.
+func (p Plan) PoolSelector(shape Shape) map[string]string {
+	selector := maps.Clone(p.Pool.Selector)
+	if shape == ShapeStatefulSet {
+		selector[v1beta1.LabelPodIndex] = "0"
+	}
+	return selector
 }
 
 // Shape is what the API server admitted: which kind of workload serves, and so which of its pods the pool may select.

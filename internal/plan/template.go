@@ -1,0 +1,60 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"errors"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/outcome"
+)
+
+// NewTemplate returns the plan of a Workspace that runs pods of the user's own: one pod per replica, with the GPUs that
+// the template asks for itself, and a pool if its first container names a port.
+func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
+	template := ws.Inference.Template
+	if template == nil || len(template.Spec.Containers) == 0 {
+		return Plan{}, &outcome.Terminal{
+			Reason: v1beta1.ReasonInvalidTemplate,
+			Err:    errors.New("inference.template has no containers: write inference.template.spec.containers with at least a name and an image"),
+		}
+	}
+	replicas := replicasOf(ws.Inference.Replicas, replicasOf(ws.Resource.Count, 1))
+	plan := base(ws, f, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
+	plan.Port = portOf(template.Spec.Containers[0])
+	plan.Template = template.DeepCopy()
+	for _, name := range f.Config.ImagePullSecrets {
+		secret := corev1.LocalObjectReference{Name: name}
+		if !slices.Contains(plan.Template.Spec.ImagePullSecrets, secret) {
+			plan.Template.Spec.ImagePullSecrets = append(plan.Template.Spec.ImagePullSecrets, secret)
+		}
+	}
+	if plan.Port != 0 {
+		plan.Pool = poolOf(ws, f)
+	}
+	return plan, nil
+}
+
+// portOf returns the port that serves HTTP: the one that says so, else KAITO's 5000, else the first TCP port; 0 if
+// there is none.
+func portOf(c corev1.Container) int32 {
+	ports := slices.DeleteFunc(slices.Clone(c.Ports), func(p corev1.ContainerPort) bool {
+		return p.Protocol != "" && p.Protocol != corev1.ProtocolTCP
+	})
+	if len(ports) == 0 {
+		return 0
+	}
+	for _, fits := range []func(corev1.ContainerPort) bool{
+		func(p corev1.ContainerPort) bool { return p.Name == "http" },
+		func(p corev1.ContainerPort) bool { return p.ContainerPort == ServerPort },
+	} {
+		if at := slices.IndexFunc(ports, fits); at >= 0 {
+			return ports[at].ContainerPort
+		}
+	}
+	return ports[0].ContainerPort
+}
