@@ -53,6 +53,7 @@ func (p Preset) identityRules() []rule {
 }
 
 func (p Preset) sizeRules() []rule {
+	dtypes := []string{"", "auto", "half", "float16", "bfloat16", "float", "float32"}
 	return []rule{
 		{p.WeightsSize > 0, "weightsSize", "want the size of the weights, such as 14.96Gi"},
 		{p.Parameters >= 0, "parameters", "want a positive number"},
@@ -63,8 +64,7 @@ func (p Preset) sizeRules() []rule {
 		{p.LoadTimeout > 0, "loadTimeout", "want a duration above 0"},
 		{p.GPUs == 1 || p.TensorParallel, "gpus", "want 1, because tensorParallel is false"},
 		{!p.MultiNode || p.TensorParallel, "multiNode", "want tensorParallel too"},
-		{slices.Contains([]string{"", "auto", "half", "float16", "bfloat16", "float", "float32"}, p.DType), "dtype",
-			"want auto, float16, bfloat16 or float32"},
+		{slices.Contains(dtypes, p.DType), "dtype", "want auto, float16, bfloat16 or float32"},
 	}
 }
 
@@ -89,8 +89,8 @@ func (p Preset) attentionRules() []rule {
 		)
 	}
 	want := a.BytesPerToken()
-	return append(rules, rule{p.KVBytesPerToken == want, "kvBytesPerToken",
-		fmt.Sprintf("want %d, which is what attention gives, have %d", want, p.KVBytesPerToken)})
+	mismatch := fmt.Sprintf("want %d, which is what attention gives, have %d", want, p.KVBytesPerToken)
+	return append(rules, rule{p.KVBytesPerToken == want, "kvBytesPerToken", mismatch})
 }
 
 func (p Preset) argumentRules() []rule {
@@ -114,30 +114,26 @@ func (p Preset) argumentRules() []rule {
 // takenArgument says which vLLM arguments are not for args, because another
 // field or the plan sets them. Two sources for one argument would contradict.
 func takenArgument(name string) (string, bool) {
-	const plan = "the operator works it out"
-	instead, taken := map[string]string{
-		"dtype":                   "use the key dtype",
-		"chat-template":           "use the key chatTemplate",
-		"tool-call-parser":        "use the key toolCallParser",
-		"enable-auto-tool-choice": "it follows from toolCallParser",
-		"reasoning-parser":        "use the key reasoningParser",
-		"model":                   "use the key model",
-		"revision":                "use the key revision",
-		"code-revision":           "use the key revision",
-		"tokenizer-revision":      "use the key revision",
-		"served-model-name":       plan,
-		"max-model-len":           plan,
-		"tensor-parallel-size":    plan,
-		"pipeline-parallel-size":  plan,
-		"nnodes":                  plan,
-		"node-rank":               plan,
-		"master-addr":             plan,
-		"headless":                plan,
-		"host":                    plan,
-		"port":                    plan,
-		"download-dir":            plan,
-	}[strings.ReplaceAll(name, "_", "-")]
-	return instead, taken
+	switch strings.ReplaceAll(name, "_", "-") {
+	case "dtype", "model", "revision":
+		return "use the key " + name, true
+	case "code-revision", "tokenizer-revision":
+		return "use the key revision", true
+	case "chat-template":
+		return "use the key chatTemplate", true
+	case "tool-call-parser":
+		return "use the key toolCallParser", true
+	case "enable-auto-tool-choice":
+		return "it follows from toolCallParser", true
+	case "reasoning-parser":
+		return "use the key reasoningParser", true
+	case "served-model-name", "max-model-len", "tensor-parallel-size", "pipeline-parallel-size", "nnodes", "node-rank",
+		"master-addr", "headless", "distributed-executor-backend", "host", "port", "download-dir", "shutdown-timeout",
+		"gpu-memory-utilization", "enable-lora", "max-loras", "max-lora-rank":
+		return "the operator works it out", true
+	default:
+		return "", false
+	}
 }
 
 // validName says whether name is a DNS subdomain that fits into a label's value.

@@ -116,6 +116,6 @@ func defaultDisk(weights Bytes) Bytes {
 // defaultLoadTimeout allows 15 minutes for starting and graph capture, plus 20 s
 // for each GiB (some 54 MB/s), but never less than KAITO's 30 minutes.
 func defaultLoadTimeout(weights Bytes) Duration {
-	gib := time.Duration((weights + gibibyte - 1) / gibibyte)
-	return Duration(max(30*time.Minute, 15*time.Minute+gib*20*time.Second))
+	seconds := 20 * int64((weights+gibibyte-1)/gibibyte)
+	return Duration(max(30*time.Minute, 15*time.Minute+time.Duration(seconds)*time.Second))
 }
