@@ -92,6 +92,9 @@ func checkSelectors(t *rapid.T, p plan.Plan, w workload.Workload) {
 			}
 		}
 	}
+	if pod := w.Pod(); !client.Matches(labels.Set(pod.Labels)) || pod.Namespace != p.Namespace {
+		t.Fatalf("the client Service does not select %s/%s* %v", pod.Namespace, pod.GenerateName, pod.Labels)
+	}
 	for _, pod := range pods {
 		for index := range p.Topology.NodesPerReplica {
 			set := maps.Clone(pod.Labels)

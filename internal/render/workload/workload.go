@@ -68,6 +68,29 @@ func (w Workload) Objects() []Object {
 	return append(objects, w.Workloads()...)
 }
 
+// Pod is a pod as the workload's controller would make it. A dry run of it answers what a dry run of the workload cannot:
+// quota and Pod Security refuse pods, not Deployments, and webhooks that rewrite labels do so on pods.
+func (w Workload) Pod() *corev1.Pod {
+	var owner metav1.ObjectMeta
+	var template corev1.PodTemplateSpec
+	if w.Deployment != nil {
+		owner, template = w.Deployment.ObjectMeta, *w.Deployment.Spec.Template.DeepCopy()
+	} else {
+		owner, template = w.StatefulSets[0].ObjectMeta, *w.StatefulSets[0].Spec.Template.DeepCopy()
+		template.Labels[v1beta1.LabelPodIndex] = "0"
+	}
+	return &corev1.Pod{
+		TypeMeta: metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Pod"},
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: owner.Name + "-",
+			Namespace:    owner.Namespace,
+			Labels:       template.Labels,
+			Annotations:  template.Annotations,
+		},
+		Spec: template.Spec,
+	}
+}
+
 // Render spells out the plan. An error means that the plan contradicts itself, which plan.New never lets happen.
 func Render(p plan.Plan) (Workload, error) {
 	if err := check(p); err != nil {
