@@ -1,0 +1,181 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package apply is the only writer of children: server-side apply under one field manager, dry runs, and deletion. It
+// writes only what differs. To know that without a request, every cached object carries the digest of the fields that
+// our field manager owns in it (see Ingest), which is compared with the digest of what is wanted.
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// DigestAnnotation is set on cached objects only, never on the server: the digest of what our field manager owns.
+const DigestAnnotation = "workspace-operator.internal/owned-digest"
+
+// createOnly as resourceVersion makes a server-side apply fail with a conflict if the object exists: no object has
+// version 1, and the API server ignores the version when there is none. So we never adopt what we did not make.
+const createOnly = "1"
+
+// Result says what Apply did.
+type Result string
+
+// The results of Apply.
+const (
+	// Unchanged: the object is as wanted, nothing was written.
+	Unchanged Result = "Unchanged"
+	// Pending: it was written a moment ago, and the cache does not show that yet.
+	Pending Result = "Pending"
+	// Created: the object did not exist.
+	Created Result = "Created"
+	// Updated: what is wanted changed.
+	Updated Result = "Updated"
+	// Repaired: what is wanted did not change, but somebody had edited the object.
+	Repaired Result = "Repaired"
+)
+
+// TakenError says that an object of the wanted name exists and is not ours.
+type TakenError struct {
+	// Kind, Namespace and Name are the object's.
+	Kind, Namespace, Name string
+	// Owner names the object's controller, or whoever manages it, as far as known.
+	Owner string
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("%s %s exists and belongs to %s", e.Kind, e.Name, e.Owner)
+}
+
+// Applier writes children.
+type Applier struct {
+	client client.Client
+	// live reads past the cache, for objects that the cache does not hold because they are not ours.
+	live    client.Reader
+	manager string
+	memory  memory
+}
+
+// New returns an Applier that writes with client under the field manager's name, and reads live where a name is taken.
+func New(c client.Client, live client.Reader, manager string) *Applier {
+	return &Applier{client: c, live: live, manager: manager, memory: memory{entries: map[string]entry{}}}
+}
+
+// Apply makes the object on the server as desired, with at most one write. Cached is what the cache holds of it, nil if
+// nothing. Errors: *TakenError if the name is taken; the API server's otherwise.
+func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Result, error) {
+	content, err := desiredContent(desired)
+	if err != nil {
+		return "", err
+	}
+	want, err := contentDigest(content.Object)
+	if err != nil {
+		return "", err
+	}
+	key := keyOf(content)
+	result := a.memory.compare(key, want, cached)
+	if result == Unchanged || result == Pending {
+		return result, nil
+	}
+	if cached == nil {
+		content.SetResourceVersion(createOnly)
+	} else {
+		content.SetUID(cached.GetUID())
+	}
+	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.ForceOwnership, client.FieldOwner(a.manager))
+	switch {
+	case apierrors.IsConflict(err) && cached == nil:
+		return "", a.explainConflict(ctx, content)
+	case err != nil:
+		return "", fmt.Errorf("applying %s: %w", key, err)
+	}
+	have, err := OwnedDigest(content, a.manager)
+	if err != nil {
+		return "", err
+	}
+	a.memory.remember(key, entry{want: want, have: have, version: content.GetResourceVersion(), uid: content.GetUID()})
+	return result, nil
+}
+
+// explainConflict says why an object that the cache does not hold could not be created.
+func (a *Applier) explainConflict(ctx context.Context, content *unstructured.Unstructured) error {
+	found := &metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(content.GroupVersionKind())
+	if err := a.live.Get(ctx, client.ObjectKeyFromObject(content), found); err != nil {
+		return fmt.Errorf("looking who has the name %s: %w", keyOf(content), err)
+	}
+	if ours, owner := metav1.GetControllerOf(content), metav1.GetControllerOf(found); ours != nil && owner != nil && ours.UID == owner.UID {
+		// Ours after all: written before a restart, or by this process a moment ago. The cache will have it.
+		return fmt.Errorf("creating %s: it exists, but the cache does not hold it yet", keyOf(content))
+	}
+	return &TakenError{
+		Kind: content.GetKind(), Namespace: content.GetNamespace(), Name: content.GetName(),
+		Owner: ownerName(found),
+	}
+}
+
+func ownerName(o metav1.Object) string {
+	if owner := metav1.GetControllerOf(o); owner != nil {
+		return owner.Kind + "/" + owner.Name
+	}
+	for _, label := range []string{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance"} {
+		if value := o.GetLabels()[label]; value != "" {
+			return value
+		}
+	}
+	if fields := o.GetManagedFields(); len(fields) > 0 {
+		return "whoever made it with " + fields[0].Manager
+	}
+	return "somebody else"
+}
+
+// DryRun sends desired to the API server without persisting it and returns what was admitted: defaults filled in,
+// changed by webhooks, refused by quota and policy as the real write would be.
+func (a *Applier) DryRun(ctx context.Context, desired client.Object) (*unstructured.Unstructured, error) {
+	content, err := desiredContent(desired)
+	if err != nil {
+		return nil, err
+	}
+	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.DryRunAll, client.ForceOwnership, client.FieldOwner(a.manager))
+	if err != nil {
+		return nil, fmt.Errorf("dry run of %s: %w", keyOf(content), err)
+	}
+	return content, nil
+}
+
+// Delete removes exactly the object that the cache holds: one that was made anew under its name stays.
+func (a *Applier) Delete(ctx context.Context, cached client.Object) error {
+	uid := cached.GetUID()
+	err := a.client.Delete(ctx, cached,
+		client.Preconditions{UID: &uid}, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("deleting %T %s: %w", cached, client.ObjectKeyFromObject(cached), err)
+	}
+	return nil
+}
+
+// Annotate sets one annotation on an object without taking ownership of anything else.
+func (a *Applier) Annotate(ctx context.Context, cached client.Object, name, value string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"uid":%q,"annotations":{%q:%q}}}`, cached.GetUID(), name, value)
+	// A copy: the client writes the server's answer into what it is given, and this object belongs to the cache.
+	obj := cached.DeepCopyObject().(client.Object)
+	if err := a.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(a.manager+"-repair")); err != nil {
+		return fmt.Errorf("annotating %T %s: %w", cached, client.ObjectKeyFromObject(cached), err)
+	}
+	return nil
+}
+
+// Forget drops what is remembered of an object. To be called when a watch says that it was deleted.
+func (a *Applier) Forget(kind string, key types.NamespacedName) {
+	a.memory.forget(kind + " " + key.String())
+}
+
+func keyOf(u *unstructured.Unstructured) string {
+	return u.GetKind() + " " + client.ObjectKeyFromObject(u).String()
+}

@@ -1,0 +1,187 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// desiredContent is what a server-side apply of obj sends: no status, no nulls, no fields that the server sets.
+func desiredContent(obj client.Object) (*unstructured.Unstructured, error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("converting %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	u := &unstructured.Unstructured{Object: dropNulls(content)}
+	delete(u.Object, "status")
+	for _, field := range []string{"managedFields", "resourceVersion", "uid", "generation", "creationTimestamp"} {
+		unstructured.RemoveNestedField(u.Object, "metadata", field)
+	}
+	if u.GetKind() == "" || u.GetAPIVersion() == "" {
+		return nil, fmt.Errorf("%T %s has no kind and apiVersion", obj, client.ObjectKeyFromObject(obj))
+	}
+	return u, nil
+}
+
+func dropNulls(m map[string]any) map[string]any {
+	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
+	for k, v := range m {
+		m[k] = dropNullsIn(v)
+	}
+	return m
+}
+
+func dropNullsIn(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return dropNulls(v)
+	case []any:
+		for i := range v {
+			v[i] = dropNullsIn(v[i])
+		}
+	}
+	return v
+}
+
+// contentDigest is a digest over everything that a field manager can own: all but identity.
+func contentDigest(content map[string]any) (string, error) {
+	c := maps.Clone(content)
+	delete(c, "apiVersion")
+	delete(c, "kind")
+	if meta, ok := c["metadata"].(map[string]any); ok {
+		meta = maps.Clone(meta)
+		delete(meta, "name")
+		delete(meta, "namespace")
+		c["metadata"] = meta
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encoding content: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:12]), nil
+}
+
+// OwnedDigest is the digest over the fields of obj that manager owns by server-side apply, and their values now. It
+// equals the digest of what was applied as long as nobody changed, took or removed one of them. It is empty when the
+// manager owns nothing.
+func OwnedDigest(obj client.Object, manager string) (string, error) {
+	fields := ownedFields(obj.GetManagedFields(), manager)
+	if fields == nil {
+		return "", nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return "", fmt.Errorf("converting %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	var set map[string]any
+	if err := json.Unmarshal(fields, &set); err != nil {
+		return "", fmt.Errorf("decoding managed fields of %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	owned, _ := extract(content, set).(map[string]any)
+	return contentDigest(owned)
+}
+
+func ownedFields(entries []metav1.ManagedFieldsEntry, manager string) []byte {
+	for _, e := range entries {
+		if e.Manager == manager && e.Operation == metav1.ManagedFieldsOperationApply && e.Subresource == "" && e.FieldsV1 != nil {
+			return e.FieldsV1.GetRawBytes()
+		}
+	}
+	return nil
+}
+
+// extract returns the part of live that the field set names. The set is FieldsV1: "f:name" is a field, "k:{…}" a list
+// item by its keys, "v:…" a value in a set, "i:N" an index, "." the element itself; an empty set owns all below it.
+func extract(live any, set map[string]any) any {
+	if len(set) == 0 {
+		return live
+	}
+	switch live := live.(type) {
+	case map[string]any:
+		return extractFields(live, set)
+	case []any:
+		return extractItems(live, set)
+	default:
+		return live
+	}
+}
+
+func extractFields(live map[string]any, set map[string]any) map[string]any {
+	out := make(map[string]any, len(set))
+	for element, below := range set {
+		name, ok := strings.CutPrefix(element, "f:")
+		if !ok {
+			continue
+		}
+		if value, exists := live[name]; exists && value != nil {
+			out[name] = extract(value, asSet(below))
+		}
+	}
+	return out
+}
+
+func extractItems(live []any, set map[string]any) []any {
+	elements := slices.Sorted(maps.Keys(set))
+	out := make([]any, 0, len(elements))
+	for index, item := range live {
+		for _, element := range elements {
+			if matchesItem(item, index, element) {
+				out = append(out, extract(item, asSet(set[element])))
+				break
+			}
+		}
+	}
+	return out
+}
+
+func matchesItem(item any, index int, element string) bool {
+	kind, rest, _ := strings.Cut(element, ":")
+	switch kind {
+	case "k":
+		return hasKeys(item, rest)
+	case "v":
+		data, err := json.Marshal(item)
+		return err == nil && bytes.Equal(data, []byte(rest))
+	case "i":
+		return rest == fmt.Sprint(index)
+	default:
+		return false
+	}
+}
+
+func hasKeys(item any, keys string) bool {
+	fields, ok := item.(map[string]any)
+	if !ok {
+		return false
+	}
+	var want map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(keys), &want); err != nil {
+		return false
+	}
+	for name, value := range want {
+		data, err := json.Marshal(fields[name])
+		if err != nil || !bytes.Equal(data, value) {
+			return false
+		}
+	}
+	return true
+}
+
+func asSet(v any) map[string]any {
+	set, _ := v.(map[string]any)
+	return set
+}

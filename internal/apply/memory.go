@@ -1,0 +1,76 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package apply
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// memory remembers the last write of each object for two cases that a digest cannot tell: the cache has not seen our
+// write yet, and a webhook changes what we write so that we never own exactly what we want. Losing it costs one
+// needless write for each object of the second kind, no more.
+type memory struct {
+	mu      sync.Mutex
+	entries map[string]entry
+}
+
+type entry struct {
+	// want is the digest of what was sent, have that of what we owned afterwards.
+	want, have string
+	version    string
+	uid        types.UID
+}
+
+func (m *memory) remember(key string, e entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.entries[key] = e
+}
+
+func (m *memory) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.entries, key)
+}
+
+// compare says whether the object is as wanted already, and what a write would amount to if it is not.
+func (m *memory) compare(key, want string, cached client.Object) Result {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, known := m.entries[key]
+	if cached == nil {
+		// A deletion would have dropped the entry: the cache is late.
+		if known && last.want == want {
+			return Pending
+		}
+		return Created
+	}
+	have := cached.GetAnnotations()[DigestAnnotation]
+	late := known && last.uid == cached.GetUID() && isOlder(cached, last)
+	switch {
+	case late && last.want == want:
+		return Pending
+	case late:
+		// What the cache shows says nothing about what was written since.
+		return Updated
+	case have == want:
+		return Unchanged
+	case !known || last.uid != cached.GetUID() || last.want != want:
+		return Updated
+	case last.have == have:
+		// Already sent, and this is how it was admitted: a webhook changed it.
+		return Unchanged
+	default:
+		return Repaired
+	}
+}
+
+func isOlder(cached client.Object, last entry) bool {
+	order, err := resourceversion.CompareResourceVersion(cached.GetResourceVersion(), last.version)
+	return err == nil && order < 0
+}

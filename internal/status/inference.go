@@ -1,0 +1,118 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+)
+
+// inference judges whether every replica of the current revision serves.
+func inference(in Input) verdict {
+	const condition = v1beta1.ConditionInferenceReady
+	switch {
+	case in.Plan == nil:
+		return unplanned(in, condition)
+	case in.WorkloadErr != nil:
+		return failed(condition, in.WorkloadErr)
+	}
+	r := countReplicas(in)
+	switch {
+	case r.complete() && r.wanted == 0:
+		return yes(condition, v1beta1.ReasonScaledToZero, "replicas is 0: nothing runs, and nothing is asked to")
+	case r.complete():
+		return yes(condition, v1beta1.ReasonReplicasReady, "every replica serves")
+	}
+	if t := worst(in.Children.Pods); t.reason != "" && t.reason != v1beta1.ReasonLoadingModel {
+		return no(condition, t.reason, t.message)
+	}
+	if message := notCreated(in.Children.Deployments); message != "" {
+		return no(condition, v1beta1.ReasonPodsNotCreated, message)
+	}
+	if r.outdated {
+		return no(condition, v1beta1.ReasonRolloutInProgress, fmt.Sprintf(
+			"a new revision is rolled out; %d of %d replicas of it serve", r.ready, r.wanted))
+	}
+	return no(condition, v1beta1.ReasonLoadingModel, fmt.Sprintf(
+		"%d of %d replicas serve; the others start or load the model", r.ready, r.wanted))
+}
+
+// unplanned is the verdict on something that serves by an earlier plan, if anything does.
+func unplanned(in Input, condition string) verdict {
+	if c := previous(in, condition); c != nil && c.Reason != v1beta1.ReasonNotPlanned {
+		return keep(c)
+	}
+	reason, message := explain(in.PlanErr)
+	return no(condition, v1beta1.ReasonNotPlanned, reason+": "+message)
+}
+
+// replicas counts copies of the model: pods of a Deployment, or StatefulSets.
+type replicas struct {
+	// wanted is what the plan asks for, exist what is there, ready what serves of the current revision.
+	wanted, exist, ready int32
+	// outdated says that pods of an older revision are still there, or that the workload's controller has not looked yet.
+	outdated bool
+}
+
+func (r replicas) complete() bool { return !r.outdated && r.exist == r.wanted && r.ready == r.wanted }
+
+func countReplicas(in Input) replicas {
+	r := replicas{wanted: in.Plan.Topology.Replicas, outdated: in.WorkloadChanging}
+	if in.Plan.Topology.MultiNode() {
+		for _, s := range in.Children.StatefulSets {
+			countStatefulSet(s, in.Plan.Topology, &r)
+		}
+		r.outdated = r.outdated || len(in.Children.Deployments) > 0
+		return r
+	}
+	for _, d := range in.Children.Deployments {
+		countDeployment(d, &r)
+	}
+	r.outdated = r.outdated || len(in.Children.StatefulSets) > 0
+	return r
+}
+
+func countDeployment(d *appsv1.Deployment, r *replicas) {
+	s := d.Status
+	if s.ObservedGeneration != d.Generation {
+		r.exist, r.outdated = s.Replicas, true
+		return
+	}
+	r.exist = s.Replicas
+	old := s.Replicas - s.UpdatedReplicas
+	r.outdated = old > 0
+	// Ready pods may be old ones; at least so many are not.
+	r.ready = min(s.UpdatedReplicas, max(0, s.ReadyReplicas-old))
+}
+
+func countStatefulSet(s *appsv1.StatefulSet, t plan.Topology, r *replicas) {
+	if s.Status.Replicas > 0 {
+		r.exist++
+	}
+	if s.Status.ObservedGeneration != s.Generation || s.Status.UpdatedReplicas < s.Status.Replicas {
+		r.outdated = true
+		return
+	}
+	// One copy of the model needs all of its pods.
+	if s.Status.Replicas > 0 && s.Status.ReadyReplicas == t.NodesPerReplica {
+		r.ready++
+	}
+}
+
+// notCreated is why the API server refuses the Deployment's pods: quota, Pod Security, a webhook.
+func notCreated(deployments []*appsv1.Deployment) string {
+	for _, d := range deployments {
+		for _, c := range d.Status.Conditions {
+			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
+				return "pods are refused: " + c.Message
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,75 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"fmt"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+)
+
+// resource judges whether the Ready nodes that match offer room for every pod.
+func resource(in Input) verdict {
+	const condition = v1beta1.ConditionResourceReady
+	if in.Plan == nil {
+		return failed(condition, in.PlanErr)
+	}
+	t := in.Plan.Topology
+	wanted := t.Nodes()
+	if wanted == 0 {
+		return yes(condition, v1beta1.ReasonNodesReady, "no nodes are needed")
+	}
+	room := int32(0)
+	for _, n := range in.Nodes {
+		if n.Ready {
+			room += fits(n, t)
+		}
+	}
+	if t.GPUsPerPod == 0 {
+		return templateResource(room)
+	}
+	if room >= wanted {
+		return yes(condition, v1beta1.ReasonNodesReady, fmt.Sprintf("Ready nodes have room for %s", needs(wanted, t)))
+	}
+	return no(condition, v1beta1.ReasonInsufficientNodes, fmt.Sprintf(
+		"Ready nodes that match resource have room for %d of %s: add nodes, or label existing ones as resource.labelSelector asks",
+		room, needs(wanted, t)))
+}
+
+// templateResource judges for pods of the user's own, of which only the user knows how many share a node.
+func templateResource(room int32) verdict {
+	const condition = v1beta1.ConditionResourceReady
+	if room == 0 {
+		return no(condition, v1beta1.ReasonInsufficientNodes,
+			"no Ready node matches resource: add nodes, or label existing ones as resource.labelSelector asks")
+	}
+	return yes(condition, v1beta1.ReasonNodesReady, "Ready nodes match resource")
+}
+
+// fits is how many pods a node has room for: of a model over several nodes just one.
+func fits(n plan.Node, t plan.Topology) int32 {
+	if t.GPUsPerPod == 0 {
+		return 1
+	}
+	if n.Accelerator.ResourceName != t.ResourceName {
+		return 0
+	}
+	pods := int32(n.Accelerator.Count) / t.GPUsPerPod
+	if t.MultiNode() {
+		return min(1, pods)
+	}
+	return pods
+}
+
+func needs(wanted int32, t plan.Topology) string {
+	pods := "pods"
+	if wanted == 1 {
+		pods = "pod"
+	}
+	if t.MultiNode() {
+		return fmt.Sprintf("%d %s with %d %s each on a node of its own", wanted, pods, t.GPUsPerPod, t.ResourceName)
+	}
+	return fmt.Sprintf("%d %s with %d %s each", wanted, pods, t.GPUsPerPod, t.ResourceName)
+}

@@ -1,0 +1,264 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status turns what was observed into the status of a Workspace: one pure function computes all conditions.
+// Values change only when the observed world changes, and messages hold no times or counters.
+package status
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+)
+
+// maxWorkerNodes bounds status.workerNodes, so that a Workspace which selects a whole fleet stays a small object.
+const maxWorkerNodes = 100
+
+// Input is everything that a status follows from.
+type Input struct {
+	// Previous is the status as it is now; Generation the Workspace's.
+	Previous   v1beta1.WorkspaceStatus
+	Generation int64
+	Now        metav1.Time
+
+	// Plan is nil if none could be made, and PlanErr says why.
+	Plan    *plan.Plan
+	PlanErr error
+	// Nodes match the Workspace's resource, sorted by name.
+	Nodes []plan.Node
+
+	// Shape is what the API server admitted; empty if it was never asked.
+	Shape plan.Shape
+	// WorkloadErr and PoolErr are what happened on the way to them; nil if they are as wanted.
+	WorkloadErr, PoolErr error
+	// WorkloadChanging and PoolChanging say that a write was just made which the caches do not show yet: what they hold
+	// describes the state before.
+	WorkloadChanging, PoolChanging bool
+
+	Children Children
+}
+
+// Children are what the caches hold of a Workspace's objects. Objects that are trimmed there keep what is read here.
+type Children struct {
+	Deployments  []*appsv1.Deployment
+	StatefulSets []*appsv1.StatefulSet
+	// Pods are the model's.
+	Pods []*corev1.Pod
+
+	Repository *sourcev1.OCIRepository
+	Release    *helmv2.HelmRelease
+	// InferencePool, EPP and EPPPods are what the chart made.
+	InferencePool *inferencev1.InferencePool
+	EPP           *appsv1.Deployment
+	EPPPods       []*corev1.Pod
+}
+
+// Compute returns the status that in amounts to. It differs from in.Previous only where the world does.
+func Compute(in Input) v1beta1.WorkspaceStatus {
+	out := v1beta1.WorkspaceStatus{
+		Conditions:         slices.Clone(in.Previous.Conditions),
+		ObservedGeneration: in.Generation,
+		WorkerNodes:        workerNodes(in.Nodes),
+	}
+	describe(in, &out)
+	verdicts := []verdict{resource(in), inference(in)}
+	if wantsPool(in) {
+		verdicts = append(verdicts, inferencePool(in))
+	} else {
+		meta.RemoveStatusCondition(&out.Conditions, v1beta1.ConditionInferencePoolReady)
+	}
+	verdicts = append(verdicts, summary(in, verdicts)...)
+	for _, v := range verdicts {
+		v.write(in, &out.Conditions)
+	}
+	return out
+}
+
+// verdict is a condition before it gets generation and time.
+type verdict struct {
+	conditionType string
+	status        metav1.ConditionStatus
+	reason        string
+	message       string
+}
+
+// write sets the condition. A verdict without status removes it: Reconciling and Stalled exist only while they are true.
+func (v verdict) write(in Input, conditions *[]metav1.Condition) {
+	if v.status == "" {
+		meta.RemoveStatusCondition(conditions, v.conditionType)
+		return
+	}
+	meta.SetStatusCondition(conditions, metav1.Condition{
+		Type: v.conditionType, Status: v.status, Reason: v.reason, Message: oneLine(v.message),
+		ObservedGeneration: in.Generation, LastTransitionTime: in.Now,
+	})
+}
+
+func yes(conditionType, reason, message string) verdict {
+	return verdict{conditionType: conditionType, status: metav1.ConditionTrue, reason: reason, message: message}
+}
+
+func no(conditionType, reason, message string) verdict {
+	return verdict{conditionType: conditionType, status: metav1.ConditionFalse, reason: reason, message: message}
+}
+
+// failed is the verdict on a step that ended with err.
+func failed(conditionType string, err error) verdict {
+	reason, message := explain(err)
+	return no(conditionType, reason, message)
+}
+
+// explain returns the reason and message of an error by its type.
+func explain(err error) (reason, message string) {
+	if t, ok := errors.AsType[*outcome.Terminal](err); ok {
+		return t.Reason, t.Error()
+	}
+	if w, ok := errors.AsType[*outcome.Waiting](err); ok {
+		return w.Reason, w.Message
+	}
+	return v1beta1.ReasonReconcileError, err.Error()
+}
+
+func terminal(err error) bool {
+	_, ok := errors.AsType[*outcome.Terminal](err)
+	return ok
+}
+
+// previous is the condition as it was, if it speaks of the same generation or not.
+func previous(in Input, conditionType string) *metav1.Condition {
+	return meta.FindStatusCondition(in.Previous.Conditions, conditionType)
+}
+
+func keep(c *metav1.Condition) verdict {
+	return verdict{conditionType: c.Type, status: c.Status, reason: c.Reason, message: c.Message}
+}
+
+func wantsPool(in Input) bool {
+	if in.Plan == nil {
+		// Unknown for now: as long as nothing is known the old answer stays.
+		return previous(in, v1beta1.ConditionInferencePoolReady) != nil
+	}
+	return in.Plan.Pool != nil
+}
+
+func workerNodes(nodes []plan.Node) []string {
+	var names []string
+	for _, n := range nodes {
+		if n.Ready && len(names) < maxWorkerNodes {
+			names = append(names, n.Name)
+		}
+	}
+	return names
+}
+
+// describe fills in everything but conditions.
+func describe(in Input, out *v1beta1.WorkspaceStatus) {
+	p := in.Plan
+	if p == nil {
+		keepDescription(in.Previous, out)
+		return
+	}
+	out.TargetNodeCount = p.Topology.Nodes()
+	out.Models = p.Models
+	replicas := countReplicas(in)
+	out.Replicas, out.ReadyReplicas = replicas.exist, replicas.ready
+	out.ReadyOfReplicas = fmt.Sprintf("%d/%d", replicas.ready, p.Topology.Replicas)
+	out.Selector = selector(in)
+	if shape := shapeOf(in); shape != "" {
+		out.Workload = &v1beta1.WorkloadStatus{Kind: string(shape), Name: p.Names.Workloads[0]}
+	}
+	if p.Port != 0 {
+		out.Endpoint = fmt.Sprintf("http://%s.%s.svc", p.Names.Service, p.Namespace)
+	}
+	if p.Pool != nil {
+		out.InferencePool = poolStatus(in)
+	}
+}
+
+// keepDescription leaves what was said before: a Workspace that cannot be planned any more still serves as it did.
+func keepDescription(previous v1beta1.WorkspaceStatus, out *v1beta1.WorkspaceStatus) {
+	out.TargetNodeCount = previous.TargetNodeCount
+	out.Models = previous.Models
+	out.Replicas, out.ReadyReplicas = previous.Replicas, previous.ReadyReplicas
+	out.ReadyOfReplicas = previous.ReadyOfReplicas
+	out.Selector = previous.Selector
+	out.Workload = previous.Workload
+	out.InferencePool = previous.InferencePool
+	out.Endpoint = previous.Endpoint
+}
+
+func shapeOf(in Input) plan.Shape {
+	switch {
+	case in.Shape != "":
+		return in.Shape
+	case in.Previous.Workload != nil:
+		return plan.Shape(in.Previous.Workload.Kind)
+	default:
+		return ""
+	}
+}
+
+func selector(in Input) string {
+	set := map[string]string{v1beta1.LabelWorkspace: in.Plan.Name}
+	if in.Plan.Topology.MultiNode() {
+		set[v1beta1.LabelPodIndex] = "0"
+	}
+	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: set})
+}
+
+// summary derives Ready and its companions from the other verdicts.
+func summary(in Input, verdicts []verdict) []verdict {
+	ready := yes(v1beta1.ConditionReady, v1beta1.ReasonReady, "the model serves")
+	for _, v := range verdicts {
+		if v.status != metav1.ConditionTrue {
+			ready = no(v1beta1.ConditionReady, v.reason, v.message)
+			break
+		}
+	}
+	if err := firstTerminal(in); err != nil {
+		ready = failed(v1beta1.ConditionReady, err)
+	}
+	succeeded := ready
+	succeeded.conditionType = v1beta1.ConditionWorkspaceSucceeded
+	reconciling := verdict{conditionType: v1beta1.ConditionReconciling}
+	stalled := verdict{conditionType: v1beta1.ConditionStalled}
+	switch {
+	case firstTerminal(in) != nil:
+		stalled.status, stalled.reason, stalled.message = metav1.ConditionTrue, ready.reason, ready.message
+	case ready.status != metav1.ConditionTrue:
+		reconciling.status, reconciling.reason, reconciling.message = metav1.ConditionTrue, ready.reason, ready.message
+	}
+	return []verdict{ready, succeeded, reconciling, stalled}
+}
+
+func firstTerminal(in Input) error {
+	for _, err := range []error{in.PlanErr, in.WorkloadErr, in.PoolErr} {
+		if err != nil && terminal(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneLine keeps a message readable in a table and below the API's limit of 32768 characters.
+func oneLine(message string) string {
+	line := strings.Join(strings.Fields(message), " ")
+	const limit = 2048
+	if len(line) > limit {
+		line = strings.ToValidUTF8(line[:limit], "") + "…"
+	}
+	return line
+}
