@@ -96,14 +96,19 @@ func checkSelectors(t *rapid.T, p plan.Plan, w workload.Workload) {
 		t.Fatalf("the client Service does not select %s/%s* %v", pod.Namespace, pod.GenerateName, pod.Labels)
 	}
 	for _, pod := range pods {
-		for index := range p.Topology.NodesPerReplica {
-			set := maps.Clone(pod.Labels)
-			if p.Topology.MultiNode() {
-				set[v1beta1.LabelPodIndex] = strconv.Itoa(int(index))
-			}
-			if got, want := client.Matches(labels.Set(set)), index == 0; got != want {
-				t.Fatalf("client Service selects pod %d: %v", index, got)
-			}
+		checkServing(t, p, client, pod)
+	}
+}
+
+// checkServing says that the client Service selects each pod of a Deployment and the first of a StatefulSet.
+func checkServing(t *rapid.T, p plan.Plan, client labels.Selector, pod corev1.PodTemplateSpec) {
+	for index := range p.Topology.NodesPerReplica {
+		set := maps.Clone(pod.Labels)
+		if p.Topology.MultiNode() {
+			set[v1beta1.LabelPodIndex] = strconv.Itoa(int(index))
+		}
+		if got, want := client.Matches(labels.Set(set)), index == 0; got != want {
+			t.Fatalf("client Service selects pod %d: %v", index, got)
 		}
 	}
 }
