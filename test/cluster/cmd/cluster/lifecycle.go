@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/build"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/cluster"
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/node"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/state"
 )
 
@@ -22,8 +24,12 @@ func newUp(w *which) *cobra.Command {
 	flags.StringVar(&config.AuditPolicy, "audit-policy", "", "audit policy (default: metadata of every request)")
 	flags.StringArrayVar(&config.APIServerArgs, "apiserver-arg", nil, "further argument of the API server, may be repeated")
 	flags.BoolVar(&config.Workloads, "workloads", false, "tier api: also run the Deployment and StatefulSet controllers")
-	flags.StringSliceVar(&config.CRDs, "crds", nil, "CRD bundles to install: gie, flux, gateway-api (default in tier node: gie)")
+	flags.StringSliceVar(&config.CRDs, "crds", nil, "CRD bundles to install: gie, flux, gateway-api (tier node: gie, and flux with Flux)")
+	nodeFlags(flags, &config)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if !cmd.Flags().Changed("crds") {
+			config.CRDs = defaultCRDs(w.tier, config)
+		}
 		c, err := w.configure(config)
 		if err != nil {
 			return err
@@ -34,6 +40,30 @@ func newUp(w *which) *cobra.Command {
 		return c.Up(cmd.Context())
 	}
 	return cmd
+}
+
+// nodeFlags are the flags that only tier node heeds.
+func nodeFlags(flags *pflag.FlagSet, config *state.Config) {
+	flags.IntVar(&config.Nodes, "nodes", 2, "tier node: how many kubelets")
+	flags.IntVar(&config.GPUs, "gpus", 8, "tier node: nvidia.com/gpu that each node advertises")
+	flags.StringToStringVar(&config.NodeLabels, "node-labels", map[string]string{
+		"node.kubernetes.io/instance-type": "Standard_NC24ads_A100_v4", "apps": "llm",
+	}, "tier node: labels of every node")
+	flags.BoolVar(&config.Flux, "flux", true, "tier node: run Flux's source- and helm-controller")
+	flags.StringVar(&config.FluxNamespace, "flux-namespace", "flux-system", "tier node: where Flux runs")
+	flags.StringSliceVar(&config.ModelImages, "model-image", []string{"docker.io/vllm/vllm-openai:v0.33.0", "docker.io/vllm/vllm-openai:latest"},
+		"tier node: names under which the model server is an image")
+}
+
+func defaultCRDs(tier string, config state.Config) []string {
+	switch {
+	case state.Tier(tier) != state.TierNode:
+		return []string{}
+	case config.Flux:
+		return []string{"gie", "flux"}
+	default:
+		return []string{"gie"}
+	}
 }
 
 // configure returns the cluster that `up` is to start.
@@ -47,6 +77,9 @@ func (w *which) configure(config state.Config) (*cluster.Cluster, error) {
 		return nil, err
 	}
 	config.Name, config.Tier, config.Host = c.Config.Name, tier, "127.0.0.1"
+	if tier == state.TierNode {
+		config.Host = node.Gateway
+	}
 	for _, path := range []*string{&config.AuditLog, &config.AuditPolicy} {
 		if *path == "" {
 			continue
@@ -146,6 +179,9 @@ func buildTier(cmd *cobra.Command, tier state.Tier) error {
 	start := time.Now()
 	builder := build.Builder{Repository: root, Out: cmd.OutOrStdout()}
 	if err := builder.Build(cmd.Context(), build.Parts(root, tier)); err != nil {
+		return err
+	}
+	if err := builder.Share(cmd.Context()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "build: tier %s is current after %.1f s\n", tier, time.Since(start).Seconds())

@@ -137,7 +137,7 @@ func (c *Cluster) Down() error {
 			return err
 		}
 	}
-	if err := c.stopPlane(); err != nil {
+	if err := errors.Join(c.stopPlane(), c.restoreMachine()); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(string(c.Dir)); err != nil {

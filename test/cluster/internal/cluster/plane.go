@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/controlplane"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/pki"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/process"
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/state"
 )
 
 // startAPITier starts what needs no root: etcd, API server, controller-manager.
@@ -24,14 +26,17 @@ func (c *Cluster) startAPITier(ctx context.Context) error {
 		return err
 	}
 	c.Config.Ports = ports
+	if err := c.prepare(); err != nil {
+		return err
+	}
 	if err := c.startPlane(ctx); err != nil {
 		return err
 	}
 	return c.installCRDs(ctx)
 }
 
-// startPlane starts the control plane and waits until it answers. The configuration is complete before.
-func (c *Cluster) startPlane(ctx context.Context) error {
+// prepare writes everything that processes read. The configuration is complete before.
+func (c *Cluster) prepare() error {
 	if err := c.makeDirs(); err != nil {
 		return err
 	}
@@ -53,9 +58,12 @@ func (c *Cluster) startPlane(ctx context.Context) error {
 	if err := plane.WriteCredentials(authority); err != nil {
 		return fmt.Errorf("writing the credentials: %w", err)
 	}
-	if err := c.writeExtraCredentials(authority); err != nil {
-		return err
-	}
+	return c.writeExtraCredentials(authority)
+}
+
+// startPlane starts the control plane and waits until it answers.
+func (c *Cluster) startPlane(ctx context.Context) error {
+	plane := c.plane()
 	if _, err := c.processes().Start(plane.EtcdSpec()); err != nil {
 		return err
 	}
@@ -69,6 +77,11 @@ func (c *Cluster) startControllers(ctx context.Context) error {
 	spec := c.plane().ControllerManagerSpec()
 	if err := c.startAndWait(ctx, spec, spec.Endpoint+"/healthz"); err != nil {
 		return err
+	}
+	if c.Config.Tier == state.TierNode {
+		if _, err := c.processes().Start(c.plane().SchedulerSpec()); err != nil {
+			return err
+		}
 	}
 	// Pods are refused until their namespace has its default service account.
 	return c.await(ctx, "service account default/default", func(ctx context.Context) error {
@@ -117,26 +130,32 @@ func (c *Cluster) await(ctx context.Context, what string, check func(context.Con
 
 // get asks a part as the administrator and returns an error for anything but 200.
 func (c *Cluster) get(ctx context.Context, url string) error {
+	_, err := c.fetch(ctx, url)
+	return err
+}
+
+// fetch is get with the answer's body.
+func (c *Cluster) fetch(ctx context.Context, url string) ([]byte, error) {
 	client, err := c.httpClient()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer client.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, response.Status)
+		return nil, fmt.Errorf("%s answers %s", url, response.Status)
 	}
-	return nil
+	return io.ReadAll(response.Body)
 }
 
 func (c *Cluster) httpClient() (*http.Client, error) {

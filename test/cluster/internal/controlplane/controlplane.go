@@ -180,8 +180,7 @@ func (p Plane) ControllerManagerSpec() process.Spec {
 
 func (p Plane) controllers() []string {
 	if p.Config.Tier == state.TierNode {
-		// No volumes of a cloud, no routes, no load balancers: nothing answers for them here.
-		return []string{"*", "-node-route-controller", "-service-lb-controller", "-cloud-node-lifecycle-controller"}
+		return []string{"*"}
 	}
 	names := []string{
 		"garbage-collector-controller", "namespace-controller", "serviceaccount-controller",

@@ -44,7 +44,8 @@ type Config struct {
 	NodeLabels    map[string]string `json:"nodeLabels,omitempty"`
 	Flux          bool              `json:"flux,omitempty"`
 	FluxNamespace string            `json:"fluxNamespace,omitempty"`
-	ModelImage    string            `json:"modelImage,omitempty"`
+	// ModelImages are the names under which the model server is pushed.
+	ModelImages []string `json:"modelImages,omitempty"`
 
 	// Machine is the state of the host before the cluster changed it.
 	Machine *Machine `json:"machine,omitempty"`
