@@ -65,16 +65,20 @@ type WorkspaceStatus struct {
 // WorkloadStatus names the object that runs the model.
 type WorkloadStatus struct {
 	// kind is Deployment, or StatefulSet for a model over several nodes.
+	// +required
 	Kind string `json:"kind"`
 	// name is the object's name; the first one's when there are several StatefulSets.
+	// +required
 	Name string `json:"name"`
 }
 
 // InferencePoolStatus describes the deployed pool.
 type InferencePoolStatus struct {
 	// name of the InferencePool, the OCIRepository, the HelmRelease and the Helm release.
+	// +required
 	Name string `json:"name"`
 	// eppService is the name of the Endpoint Picker's Service.
+	// +required
 	EPPService string `json:"eppService"`
 	// chart is the URL of the chart.
 	// +optional

@@ -33,6 +33,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="metadata.name must not contain dots: it becomes the name of a Service; write a DNS label such as workspace-phi-4"
 type Workspace struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is standard object metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
