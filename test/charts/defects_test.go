@@ -72,7 +72,7 @@ func (r release) compareDefects(t *testing.T) {
 
 func withoutClusterRoles(manifest string) string {
 	var kept []string
-	for _, document := range strings.Split(manifest, "\n---\n") {
+	for document := range strings.SplitSeq(manifest, "\n---\n") {
 		if !strings.Contains(document, "\nkind: ClusterRole") && !strings.HasPrefix(document, "kind: ClusterRole") {
 			kept = append(kept, document)
 		}

@@ -13,10 +13,7 @@ import (
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/postrenderer"
 	releasev1 "helm.sh/helm/v4/pkg/release/v1"
-	"sigs.k8s.io/kustomize/api/builtins"
 	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/api/provider"
-	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
@@ -83,16 +80,27 @@ func (c chain) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
 type patches []kustomize.Patch
 
 func (p patches) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
-	const input = "rendered.yaml"
-	k := types.Kustomization{
-		TypeMeta:  types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind},
-		Resources: []string{input},
-	}
+	k := types.Kustomization{}
 	for _, patch := range p {
 		target := &types.Selector{}
 		target.Group, target.Version, target.Kind = patch.Target.Group, patch.Target.Version, patch.Target.Kind
 		k.Patches = append(k.Patches, types.Patch{Patch: patch.Patch, Target: target})
 	}
+	return build(in, k)
+}
+
+// objectLabels are added to each object, not to pod templates.
+type objectLabels map[string]string
+
+func (l objectLabels) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
+	return build(in, types.Kustomization{Labels: []types.Label{{Pairs: l}}})
+}
+
+// build applies a kustomization to manifests.
+func build(in *bytes.Buffer, k types.Kustomization) (*bytes.Buffer, error) {
+	const input = "rendered.yaml"
+	k.TypeMeta = types.TypeMeta{APIVersion: types.KustomizationVersion, Kind: types.KustomizationKind}
+	k.Resources = []string{input}
 	text, err := json.Marshal(k)
 	if err != nil {
 		return nil, err
@@ -110,30 +118,9 @@ func (p patches) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return asYAML(built)
-}
-
-// objectLabels are added to each object, not to pod templates.
-type objectLabels map[string]string
-
-func (l objectLabels) Run(in *bytes.Buffer) (*bytes.Buffer, error) {
-	objects, err := resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()).NewResMapFromBytes(in.Bytes())
+	out, err := built.AsYaml()
 	if err != nil {
 		return nil, err
 	}
-	labels := builtins.LabelTransformerPlugin{
-		Labels: l, FieldSpecs: []types.FieldSpec{{Path: "metadata/labels", CreateIfNotPresent: true}},
-	}
-	if err := labels.Transform(objects); err != nil {
-		return nil, err
-	}
-	return asYAML(objects)
-}
-
-func asYAML(objects resmap.ResMap) (*bytes.Buffer, error) {
-	text, err := objects.AsYaml()
-	if err != nil {
-		return nil, err
-	}
-	return bytes.NewBuffer(text), nil
+	return bytes.NewBuffer(out), nil
 }

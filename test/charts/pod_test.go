@@ -9,13 +9,12 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
-
-	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 )
 
 func (r release) checkPod(t *testing.T) {
@@ -123,35 +122,37 @@ func (r release) checkArguments(t *testing.T, flags declared) {
 	if len(line.rest) > 0 {
 		t.Errorf("the EPP ignores %q", line.rest)
 	}
-	want := map[string]string{
-		"pool-name": r.plan.Names.Pool, "pool-namespace": r.plan.Namespace,
-		"config-file": "/config/default-plugins.yaml", "v": "1",
-	}
-	if r.version == "v1.0.0" || r.since("v1.0.1") && line.set["pool-group"] != "" {
-		want["pool-group"] = "inference.networking.k8s.io"
-	}
-	if !r.since("v1.3.0") {
-		// These EPPs still look for the metric under the name that vLLM gave up.
-		want["kv-cache-usage-percentage-metric"] = "vllm:kv_cache_usage_perc"
-	}
-	for _, name := range []string{"tracing", "metrics-endpoint-auth"} {
-		if line.known[name] {
-			want[name] = "false"
-		}
-	}
-	if r.replicated() {
-		want["ha-enable-leader-election"] = "true"
-	}
 	for name := range line.set {
 		// Their values do not tell what was written.
 		if strings.HasPrefix(name, "zap-") {
 			delete(line.set, name)
 		}
 	}
-	if diff := gocmp.Diff(want, line.set); diff != "" {
+	if diff := gocmp.Diff(r.flags(line.known), line.set); diff != "" {
 		t.Errorf("flags (-want +got):\n%s", diff)
 	}
 	if _, ok := r.configMaps[r.plan.Names.EPP].Data["default-plugins.yaml"]; !ok {
 		t.Errorf("the EPP's configuration has no default-plugins.yaml")
 	}
+}
+
+// flags are what the EPP must have been told.
+func (r release) flags(known map[string]bool) map[string]string {
+	want := map[string]string{
+		"pool-name": r.plan.Names.Pool, "pool-namespace": r.plan.Namespace, "pool-group": "inference.networking.k8s.io",
+		"config-file": "/config/default-plugins.yaml", "v": "1",
+	}
+	if !r.since("v1.3.0") {
+		// These EPPs still look for the metric under the name that vLLM gave up.
+		want["kv-cache-usage-percentage-metric"] = "vllm:kv_cache_usage_perc"
+	}
+	for _, name := range []string{"tracing", "metrics-endpoint-auth"} {
+		if known[name] {
+			want[name] = "false"
+		}
+	}
+	if r.replicated() {
+		want["ha-enable-leader-election"] = "true"
+	}
+	return want
 }

@@ -7,9 +7,8 @@ import (
 	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -52,15 +51,19 @@ func (inferencePool) releases() []inferencePoolRelease {
 		{version: "v1.0.0", oldKVMetric: true, ownArgs: true, electionKey: true, noStrategy: true, clusterRole: true},
 		{version: "v1.0.1", oldKVMetric: true, clusterRole: true, shortClusterRole: true},
 		{version: "v1.0.2", oldKVMetric: true, clusterRole: true, shortClusterRole: true},
-		{version: "v1.1.0", oldKVMetric: true, ownArgs: true, clusterRole: true, shortClusterRole: true,
-			affinity: true, monitoring: true, openMetrics: true},
+		{
+			version: "v1.1.0", oldKVMetric: true, ownArgs: true, clusterRole: true, shortClusterRole: true,
+			affinity: true, monitoring: true, openMetrics: true,
+		},
 		{version: "v1.2.0", oldKVMetric: true, flagMap: true, affinity: true, monitoring: true, openMetrics: true},
 		{version: "v1.2.1", oldKVMetric: true, flagMap: true, affinity: true, monitoring: true, openMetrics: true},
 		{version: "v1.3.0", flagMap: true, affinity: true, monitoring: true, openMetrics: true},
 		{version: "v1.3.1", flagMap: true, affinity: true, monitoring: true, openMetrics: true},
 		{version: "v1.4.0", flagMap: true, affinity: true, monitoring: true, openMetrics: true, resources: true, failureMode: true},
-		{version: "v1.5.0", flagMap: true, affinity: true, monitoring: true, openMetrics: true, resources: true, failureMode: true,
-			registryKey: true},
+		{
+			version: "v1.5.0", flagMap: true, affinity: true, monitoring: true, openMetrics: true, resources: true, failureMode: true,
+			registryKey: true,
+		},
 	}
 }
 

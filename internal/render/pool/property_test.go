@@ -38,26 +38,30 @@ func TestRenderAnything(t *testing.T) {
 		if err != nil {
 			return
 		}
-		spec := objects.Release.Spec
-		if spec.Suspend || spec.ReleaseName != p.Names.Pool || spec.ChartRef.Name != objects.Repository.Name {
-			t.Fatalf("the release is not the one of the plan: %+v", spec)
-		}
-		if waits := !spec.Install.DisableWait; waits != (p.Pool.EPP.Replicas < 2) || waits != (objects.Disruption == nil) {
-			t.Fatalf("replicas %d: waits=%t, disruption=%v", p.Pool.EPP.Replicas, waits, objects.Disruption)
-		}
-		for _, object := range objects.All() {
-			if object.GetLabels()[v1beta1.LabelManagedBy] != v1beta1.ManagedBy || object.GetLabels()[v1beta1.LabelWorkspace] != p.Name {
-				t.Fatalf("our labels are gone: %v", object.GetLabels())
-			}
-		}
-		checkValues(t, p, shape, spec.Values.Raw)
-		for _, patch := range spec.PostRenderers[0].Kustomize.Patches {
-			var any any
-			if err := yaml.UnmarshalStrict([]byte(patch.Patch), &any); err != nil {
-				t.Fatalf("a patch is not YAML: %v\n%s", err, patch.Patch)
-			}
-		}
+		checkObjects(t, p, objects)
+		checkValues(t, p, shape, objects.Release.Spec.Values.Raw)
 	})
+}
+
+func checkObjects(t *rapid.T, p plan.Plan, objects pool.Objects) {
+	spec := objects.Release.Spec
+	if spec.Suspend || spec.ReleaseName != p.Names.Pool || spec.ChartRef.Name != objects.Repository.Name {
+		t.Fatalf("the release is not the one of the plan: %+v", spec)
+	}
+	if waits := !spec.Install.DisableWait; waits != (p.Pool.EPP.Replicas < 2) || waits != (objects.Disruption == nil) {
+		t.Fatalf("replicas %d: waits=%t, disruption=%v", p.Pool.EPP.Replicas, waits, objects.Disruption)
+	}
+	for _, object := range objects.All() {
+		if object.GetLabels()[v1beta1.LabelManagedBy] != v1beta1.ManagedBy || object.GetLabels()[v1beta1.LabelWorkspace] != p.Name {
+			t.Fatalf("our labels are gone: %v", object.GetLabels())
+		}
+	}
+	for _, patch := range spec.PostRenderers[0].Kustomize.Patches {
+		var body any
+		if err := yaml.UnmarshalStrict([]byte(patch.Patch), &body); err != nil {
+			t.Fatalf("a patch is not YAML: %v\n%s", err, patch.Patch)
+		}
+	}
 }
 
 // chartValues are the values that depend on what somebody wrote, in the places of both dialects.
@@ -115,8 +119,10 @@ func anyPlan(t *rapid.T) (plan.Plan, plan.Shape) {
 	p.Pool = &plan.Pool{
 		Selector: rapid.MapOfN(text, text, 0, 4).Draw(t, "selector"),
 		Registry: text.Draw(t, "registry"),
-		Chart: configv1alpha1.Chart{Dialect: dialect, URL: text.Draw(t, "url"), Digest: text.Draw(t, "digest"),
-			Version: rapid.SampledFrom(append(pool.Supported(dialect), "", "v9.9.9")).Draw(t, "version")},
+		Chart: configv1alpha1.Chart{
+			Dialect: dialect, URL: text.Draw(t, "url"), Digest: text.Draw(t, "digest"),
+			Version: rapid.SampledFrom(append(pool.Supported(dialect), "", "v9.9.9")).Draw(t, "version"),
+		},
 		EPP: configv1alpha1.EndpointPicker{
 			Image: text.Draw(t, "image"), Version: text.Draw(t, "tag"),
 			PullPolicy:  corev1.PullPolicy(text.Draw(t, "pullPolicy")),

@@ -40,8 +40,10 @@ func dialects() []configv1alpha1.ChartDialect {
 func example() plan.Plan {
 	return plan.Plan{
 		Namespace: "models", Name: "phi-4",
-		Owner: metav1.OwnerReference{APIVersion: "kaito.sh/v1beta1", Kind: "Workspace", Name: "phi-4", UID: "5e2c",
-			Controller: new(true), BlockOwnerDeletion: new(true)},
+		Owner: metav1.OwnerReference{
+			APIVersion: "kaito.sh/v1beta1", Kind: "Workspace", Name: "phi-4", UID: "5e2c",
+			Controller: new(true), BlockOwnerDeletion: new(true),
+		},
 		Names: plan.Names{Pool: "phi-4-inferencepool", EPP: "phi-4-inferencepool-epp"},
 		Port:  5000,
 		Pool:  &plan.Pool{Selector: map[string]string{v1beta1.LabelWorkspace: "phi-4"}},
