@@ -21,8 +21,8 @@ CRD_REF_DOCS := $(BIN)/crd-ref-docs
 GOLANGCI_LINT := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 
-# Modules with code of their own; those under test/cluster/build only pin what is built.
-MODULES := . test/cluster
+# Modules with code of their own; those under test/cluster/build pin programs of other projects.
+MODULES := $(patsubst %/go.mod,%,$(wildcard ./go.mod test/charts/go.mod test/cluster/go.mod))
 CRD_PACKAGES = $(patsubst %/doc.go,paths=./%,$(wildcard api/v1alpha1/doc.go api/v1beta1/doc.go))
 
 # More flags for go test, for example TEST_ARGS='-count=1 -run TestPlan'.
@@ -62,7 +62,7 @@ generate: $(CONTROLLER_GEN) $(CRD_REF_DOCS) ## Write everything that is generate
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code
-	for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt --config $(ROOT)/.golangci.yml ./...); done
+	$(GOLANGCI_LINT) fmt
 
 ##@ Check
 

@@ -24,13 +24,13 @@ while IFS= read -r -d '' file; do
   [ ! -f "$file" ] || bash -n "$file" || finding "$file does not parse"
 done < <(git ls-files -z -- '*.sh' .ci/run)
 
-# Relative links [text](path#anchor) of every Markdown file.
+# Relative links [text](path#anchor) of every Markdown file, outside code.
 while IFS= read -r -d '' file; do
   [ -f "$file" ] || continue
   while IFS= read -r target; do
     path=${target%%#*}
     [ -z "$path" ] || [ -e "$(dirname "$file")/$path" ] || finding "$file links to $target, which does not exist"
-  done < <(grep -oE '\]\([^) ]+\)' "$file" | sed -E 's/^\]\(//; s/\)$//' | grep -vE '^(https?:|mailto:)' || true)
+  done < <(sed 's/`[^`]*`//g' "$file" | grep -oE '\]\([^) ]+\)' | sed -E 's/^\]\(//; s/\)$//' | grep -vE '^(https?:|mailto:)' || true)
 done < <(git ls-files -z -- '*.md')
 
 exit "$failed"

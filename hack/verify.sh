@@ -32,16 +32,14 @@ make --no-print-directory -s -C "$copy/tree" BIN="$BIN" generate -o "$BIN/contro
 diff -ruN "$copy/before" "$copy/tree" || finding "generated files are out of date: run make generate and commit the result"
 
 echo "verify: formatting"
-for module in . test/cluster; do
-  [ -f "$module/go.mod" ] || continue
-  (cd "$module" && "$BIN/golangci-lint" fmt --config "$OLDPWD/.golangci.yml" --diff ./...) ||
-    finding "$module is not formatted: run make fmt"
-done
+"$BIN/golangci-lint" fmt --diff || finding "not formatted: run make fmt"
 
 echo "verify: go.mod files"
 while IFS= read -r mod; do
   go -C "$(dirname "$mod")" mod tidy -diff || finding "$mod is not tidy: run go mod tidy in $(dirname "$mod")"
-done < <(git ls-files --cached --others --exclude-standard -- 'go.mod' '**/go.mod' | sort -u)
+  # Not those under test/cluster/build: they pin programs of other projects, and tidy would add what only these
+  # projects' tests need, hundreds of megabytes.
+done < <(git ls-files --cached --others --exclude-standard -- go.mod '**/go.mod' | sort -u | grep -v '^test/cluster/build/')
 
 echo "verify: hygiene"
 hack/verify-tree.sh || failed=1
