@@ -61,18 +61,21 @@ func arguments() iter.Seq[argument] {
 	}
 }
 
-// lookupArgument finds an argument by its name with dashes.
-func lookupArgument(name string) (argument, bool) {
+// argumentsByName returns the whole table.
+func argumentsByName() map[string]argument {
+	table := make(map[string]argument, 400)
 	for a := range arguments() {
-		if a.name == name {
-			return a, true
-		}
+		table[a.name] = a
 	}
-	return argument{}, false
+	return table
 }
 
 // nearestArgument returns the known name that differs from name by the fewest letters, or nothing if none is near.
 func nearestArgument(name string) string {
+	const longest = 60 // no argument is longer, and the distance costs the product of both lengths
+	if len(name) > longest {
+		return ""
+	}
 	best, distance := "", max(2, len(name)/3)+1
 	for a := range arguments() {
 		if d := levenshtein.ComputeDistance(name, a.name); d < distance {
@@ -104,7 +107,7 @@ func (a argument) renderSwitch(value string) ([]string, error) {
 		}
 		return []string{"--no-" + a.name}, nil
 	default:
-		return nil, fmt.Errorf("want true or false, have %q", value)
+		return nil, fmt.Errorf("want true or false, have %q", quoted(value))
 	}
 }
 
@@ -131,7 +134,7 @@ func (a argument) check(value string) error {
 		valid, want = value != "" && !strings.ContainsRune(value, 0), "a value"
 	}
 	if !valid {
-		return fmt.Errorf("want %s, have %q", want, value)
+		return fmt.Errorf("want %s, have %q", want, quoted(value))
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ const configKey = "inference_config.yaml"
 // start; the preset's template serves the same purpose.
 const kaitoTemplates = "/workspace/chat_templates/"
 
+// mostMistakes bounds the message, and the work that a large text can cause.
+const mostMistakes = 10
+
 // setting is one argument of the user's configuration.
 type setting struct {
 	argument argument
@@ -63,8 +66,14 @@ func parseConfig(text string) (settings, error) {
 	}
 	var all settings
 	var mistakes []error
-	for i := 0; i < len(root.Content); i += 2 {
+	lines := map[string]int{}
+	for i := 0; i < len(root.Content) && len(mistakes) < mostMistakes; i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
+		if first, twice := lines[key.Value]; twice {
+			mistakes = append(mistakes, lineError(key.Line, key.Value, alreadySet(first)))
+			continue
+		}
+		lines[key.Value] = key.Line
 		switch key.Value {
 		case "max_probe_steps", "kv_cache_cpu_memory_utilization":
 		case "vllm":
@@ -73,6 +82,9 @@ func parseConfig(text string) (settings, error) {
 		default:
 			mistakes = append(mistakes, lineError(key.Line, key.Value, "is not known here: write vLLM's arguments under vllm"))
 		}
+	}
+	if len(mistakes) == 0 {
+		mistakes = contradictions(all)
 	}
 	if len(mistakes) > 0 {
 		return nil, invalidConfig(mistakes...)
@@ -91,18 +103,20 @@ func parseSettings(node *yaml.Node) (settings, []error) {
 	var all settings
 	var mistakes []error
 	lines := map[string]int{}
-	for i := 0; i < len(node.Content); i += 2 {
+	known := argumentsByName()
+	for i := 0; i < len(node.Content) && len(mistakes) < mostMistakes; i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		name := strings.ReplaceAll(key.Value, "_", "-")
 		if first, twice := lines[name]; twice {
-			mistakes = append(mistakes, lineError(key.Line, key.Value, fmt.Sprintf("is already set in line %d", first)))
+			mistakes = append(mistakes, lineError(key.Line, key.Value, alreadySet(first)))
 			continue
 		}
 		lines[name] = key.Line
 		if removedArgument(name) {
 			continue
 		}
-		one, err := parseSetting(name, key, value)
+		one, err := parseSetting(name, value, known)
+		one.line = key.Line
 		if err != nil {
 			mistakes = append(mistakes, lineError(key.Line, key.Value, err.Error()))
 			continue
@@ -114,11 +128,11 @@ func parseSettings(node *yaml.Node) (settings, []error) {
 	return all, mistakes
 }
 
-func parseSetting(name string, key, value *yaml.Node) (setting, error) {
+func parseSetting(name string, value *yaml.Node, table map[string]argument) (setting, error) {
 	if why, owned := ownedArgument(name); owned {
 		return setting{}, fmt.Errorf("may not be set: %s", why)
 	}
-	known, ok := lookupArgument(name)
+	known, ok := table[name]
 	if !ok {
 		if near := nearestArgument(name); near != "" {
 			return setting{}, fmt.Errorf("is not an argument of vLLM; did you mean %s?", near)
@@ -139,7 +153,7 @@ func parseSetting(name string, key, value *yaml.Node) (setting, error) {
 		text = ""
 	}
 	elements, err := known.render(text)
-	return setting{argument: known, value: text, line: key.Line, elements: elements}, err
+	return setting{argument: known, value: text, elements: elements}, err
 }
 
 // ignored says that the setting means nothing here: a template of KAITO's image, or a context length left to the plan.
@@ -154,10 +168,34 @@ func (s setting) ignored() bool {
 	}
 }
 
+// contradictions are settings that vLLM accepts one by one and refuses together.
+func contradictions(all settings) []error {
+	both := func(a, b string) []error {
+		one, first := all.get(a)
+		_, second := all.get(b)
+		if first && second {
+			return []error{one.errorf("is another name of %s: write only one of them", b)}
+		}
+		return nil
+	}
+	return both("device-memory-utilization", "gpu-memory-utilization")
+}
+
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == "!!null" }
 
+func alreadySet(line int) string { return fmt.Sprintf("is already set in line %d", line) }
+
 func lineError(line int, key, message string) error {
-	return fmt.Errorf("%s:%d: key %s: %s", configKey, line, key, message)
+	return fmt.Errorf("%s:%d: key %s: %s", configKey, line, quoted(key), message)
+}
+
+// quoted shows what the user wrote, so that it stays one line and short.
+func quoted(text string) string {
+	const most = 60
+	if cut := []rune(oneLine(text)); len(cut) > most {
+		return string(cut[:most]) + "…"
+	}
+	return oneLine(text)
 }
 
 // invalidConfig makes one line of all mistakes.

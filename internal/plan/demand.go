@@ -26,6 +26,7 @@ func demandFor(p preset.Preset, user settings, adapters int, o offer) (demand, e
 		d.setUtilization(user),
 		d.setTensorParallel(user, o),
 		d.setMemory(user),
+		d.checkTools(user),
 	}
 	if err := errors.Join(mistakes...); err != nil {
 		return demand{}, &outcome.Terminal{
@@ -43,7 +44,7 @@ func (d *demand) setContext(user settings) error {
 	}
 	length, err := parseSize(s.value)
 	if err != nil || length < 1 {
-		return s.errorf("want a number of tokens, at least 1, have %q", s.value)
+		return s.errorf("want a number of tokens, at least 1, have %q", quoted(s.value))
 	}
 	if limit := d.preset.MaxContextLength; length > int64(limit) {
 		return s.errorf("%s is above the %d tokens that %s was made for: write at most %d", s.value, limit, d.preset.Name, limit)
@@ -60,7 +61,7 @@ func (d *demand) setUtilization(user settings) error {
 		}
 		share, err := strconv.ParseFloat(s.value, 64)
 		if err != nil || share <= 0 || share > 1 {
-			return s.errorf("want a number above 0 and at most 1, have %q", s.value)
+			return s.errorf("want a number above 0 and at most 1, have %q", quoted(s.value))
 		}
 		d.utilization = share
 	}
@@ -75,7 +76,7 @@ func (d *demand) setTensorParallel(user settings, o offer) error {
 	}
 	tp, err := strconv.Atoi(s.value)
 	if err != nil || tp < 1 {
-		return s.errorf("want a number of GPUs, at least 1, have %q", s.value)
+		return s.errorf("want a number of GPUs, at least 1, have %q", quoted(s.value))
 	}
 	gpus := o.Count
 	switch {
@@ -98,7 +99,7 @@ func (d *demand) setTensorParallel(user settings, o offer) error {
 func (d *demand) allowed(gpus int) string {
 	var sizes []string
 	for size := 1; size <= gpus; size++ {
-		if d.preset.AllowsTensorParallel(size) {
+		if splits(d.preset, size) {
 			sizes = append(sizes, strconv.Itoa(size))
 		}
 	}
@@ -113,7 +114,7 @@ func (d *demand) setMemory(user settings) error {
 	if s, given := user.get("cpu-offload-gb"); given {
 		size, err := strconv.ParseFloat(s.value, 64)
 		if err != nil || size < 0 {
-			return s.errorf("want a number of GiB, have %q", s.value)
+			return s.errorf("want a number of GiB, have %q", quoted(s.value))
 		}
 		d.offload = int64(min(size, 1<<20) * gibibyte)
 	}
@@ -123,6 +124,16 @@ func (d *demand) setMemory(user settings) error {
 	return errors.Join(setPositive(user, "max-loras", &d.adapters), setPositive(user, "max-lora-rank", &d.rank))
 }
 
+// checkTools refuses what vLLM would refuse at start: to call tools without knowing how the model writes calls.
+func (d *demand) checkTools(user settings) error {
+	s, given := user.get("enable-auto-tool-choice")
+	_, parser := user.get("tool-call-parser")
+	if !given || strings.EqualFold(s.value, "false") || parser || d.preset.ToolCallParser != "" {
+		return nil
+	}
+	return s.errorf("%s has no tool call parser: add tool-call-parser, or leave it out", d.preset.Name)
+}
+
 func setPositive(user settings, name string, target *int) error {
 	s, given := user.get(name)
 	if !given {
@@ -130,7 +141,7 @@ func setPositive(user settings, name string, target *int) error {
 	}
 	number, err := strconv.Atoi(s.value)
 	if err != nil || number < 1 {
-		return s.errorf("want a whole number, at least 1, have %q", s.value)
+		return s.errorf("want a whole number, at least 1, have %q", quoted(s.value))
 	}
 	*target = number
 	return nil
@@ -176,7 +187,8 @@ func (d demand) smallestFit(cloud string, t accelerator.Table) string {
 	best, memory := "", int64(0)
 	for _, name := range t.Names() {
 		candidate, known := t.Lookup(name)
-		if !known || candidate.Cloud != cloud || candidate.CheckSupported() != nil || d.tensorParallel > candidate.Count {
+		if !known || candidate.Cloud != cloud || candidate.Arch == "arm64" || candidate.CheckSupported() != nil ||
+			d.tensorParallel > candidate.Count {
 			continue
 		}
 		topology, fits := size(d, candidate.Accelerator)

@@ -54,7 +54,7 @@ func offerFor(r v1beta1.ResourceSpec, f Facts, p preset.Preset) (offer, error) {
 func unknownOffer(p preset.Preset) offer {
 	gpus := min(max(1, p.GPUs), largestNode)
 	for size := gpus; size <= largestNode; size++ {
-		if p.AllowsTensorParallel(size) {
+		if splits(p, size) {
 			gpus = size
 			break
 		}

@@ -101,8 +101,8 @@ func (d demand) longest(s split, budget int64) int {
 	return int(float64(free) / perToken)
 }
 
-// tensorFor returns the largest tensor parallel size that the model allows on so many GPUs of one node. GPUs beyond it
-// would idle and are not asked for.
+// tensorFor returns the largest tensor parallel size that works on so many GPUs of one node. GPUs beyond it would idle
+// and are not asked for.
 func (d demand) tensorFor(gpus int, partitioned bool) int {
 	if d.tensorParallel > 0 {
 		return d.tensorParallel
@@ -111,11 +111,17 @@ func (d demand) tensorFor(gpus int, partitioned bool) int {
 		return 1
 	}
 	for size := gpus; size > 1; size-- {
-		if d.preset.AllowsTensorParallel(size) {
+		if splits(d.preset, size) {
 			return size
 		}
 	}
 	return 1
+}
+
+// splits says whether a model is sure to start on so many GPUs of one node. vLLM pads vocabularies to multiples of 64 and
+// divides them as well, so heads alone would let 5 GPUs of 8 pass for a model with 10 of them.
+func splits(p preset.Preset, gpus int) bool {
+	return gpus > 0 && gpus&(gpus-1) == 0 && p.AllowsTensorParallel(gpus)
 }
 
 // stageLimit is the largest number of nodes that one copy may span. Slices of a GPU cannot reach each other.

@@ -16,12 +16,13 @@ import (
 // NewTemplate returns the plan of a Workspace that runs pods of the user's own: one pod per replica, with the GPUs that
 // the template asks for itself, and a pool if its first container names a port.
 func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
+	// KAITO's tuning Workspaces have no inference at all; they may have been stored before our rules applied.
+	if ws.Inference == nil || ws.Inference.Template == nil {
+		return Plan{}, invalidTemplate("there is neither inference.preset nor inference.template: write one of them")
+	}
 	template := ws.Inference.Template
-	if template == nil || len(template.Spec.Containers) == 0 {
-		return Plan{}, &outcome.Terminal{
-			Reason: v1beta1.ReasonInvalidTemplate,
-			Err:    errors.New("inference.template has no containers: write inference.template.spec.containers with at least a name and an image"),
-		}
+	if len(template.Spec.Containers) == 0 {
+		return Plan{}, invalidTemplate("inference.template has no containers: write inference.template.spec.containers with at least a name and an image")
 	}
 	replicas := replicasOf(ws.Inference.Replicas, replicasOf(ws.Resource.Count, 1))
 	plan := base(ws, f, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
@@ -37,6 +38,10 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 		plan.Pool = poolOf(ws, f)
 	}
 	return plan, nil
+}
+
+func invalidTemplate(message string) error {
+	return &outcome.Terminal{Reason: v1beta1.ReasonInvalidTemplate, Err: errors.New(message)}
 }
 
 // portOf returns the port that serves HTTP: the one that says so, else KAITO's 5000, else the first TCP port; 0 if

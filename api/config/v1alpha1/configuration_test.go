@@ -1,0 +1,143 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+)
+
+const head = "apiVersion: config.kaito.sh/v1alpha1\nkind: Configuration\n"
+
+func defaults() v1alpha1.Configuration {
+	return v1alpha1.Configuration{
+		TypeMeta: metav1.TypeMeta{APIVersion: "config.kaito.sh/v1alpha1", Kind: "Configuration"},
+		ModelServer: v1alpha1.ModelServer{
+			Image: "docker.io/vllm/vllm-openai", Version: "v0.33.0", PullPolicy: corev1.PullIfNotPresent,
+		},
+		Chart: v1alpha1.Chart{
+			Dialect: v1alpha1.DialectInferencePool,
+			URL:     "oci://registry.k8s.io/gateway-api-inference-extension/charts/inferencepool",
+			Version: "v1.5.0",
+		},
+		EndpointPicker: v1alpha1.EndpointPicker{
+			Image: "registry.k8s.io/gateway-api-inference-extension/epp", Version: "v1.5.0", PullPolicy: corev1.PullIfNotPresent,
+			Replicas: 1, FailureMode: v1alpha1.FailOpen,
+			Resources: corev1.ResourceRequirements{
+				Requests: corev1.ResourceList{
+					corev1.ResourceCPU: resource.MustParse("100m"), corev1.ResourceMemory: resource.MustParse("256Mi"),
+				},
+				Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
+			},
+		},
+		Flux: v1alpha1.Flux{InstallTimeout: metav1.Duration{Duration: 5 * time.Minute}},
+	}
+}
+
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		change     func(*v1alpha1.Configuration)
+	}{
+		{"defaults", "", func(*v1alpha1.Configuration) {}},
+		{"gate", "featureGates: {gatewayAPIInferenceExtension: true}", func(c *v1alpha1.Configuration) {
+			c.FeatureGates.GatewayAPIInferenceExtension = true
+		}},
+		{"older chart brings the picker of its version", "chart: {version: v1.3.1}", func(c *v1alpha1.Configuration) {
+			c.Chart.Version, c.EndpointPicker.Version = "v1.3.1", "v1.3.1"
+		}},
+		{"other dialect", "chart: {dialect: llm-d-router-gateway}", func(c *v1alpha1.Configuration) {
+			c.Chart = v1alpha1.Chart{
+				Dialect: v1alpha1.DialectLLMDRouter, URL: "oci://ghcr.io/llm-d/charts/llm-d-router-gateway", Version: "v0.10.0",
+			}
+			c.EndpointPicker.Image, c.EndpointPicker.Version = "ghcr.io/llm-d/llm-d-router-endpoint-picker", "v0.10.0"
+		}},
+		{"own images", "modelServer: {image: registry.example:5000/vllm, version: v1}\nendpointPicker: {image: registry.example/epp, version: main}",
+			func(c *v1alpha1.Configuration) {
+				c.ModelServer.Image, c.ModelServer.Version = "registry.example:5000/vllm", "v1"
+				c.EndpointPicker.Image, c.EndpointPicker.Version = "registry.example/epp", "main"
+			}},
+		{"resources are taken whole", "endpointPicker: {resources: {requests: {cpu: \"2\"}}}", func(c *v1alpha1.Configuration) {
+			c.EndpointPicker.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			want := defaults()
+			c.change(&want)
+			got, err := v1alpha1.Decode([]byte(head + c.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			again := *got.DeepCopy()
+			v1alpha1.Default(&again)
+			if diff := cmp.Diff(got, again); diff != "" {
+				t.Errorf("defaults change what they filled in:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want string }{
+		{"", `have apiVersion "", kind ""`},
+		{"apiVersion: config.kaito.sh/v1\nkind: Configuration", "write apiVersion: config.kaito.sh/v1alpha1"},
+		{"a: b: c", "mapping values are not allowed"},
+		{head + "kind: Configuration", `key "kind" already set`},
+		{head + "featureGate: {}", `unknown field "featureGate"`},
+		{head + "modelServer: {Image: a}", `unknown field "modelServer.Image"`},
+		{head + "modelServer: {image: 1}", "cannot unmarshal number"},
+		{head + "modelServer: {image: registry.example/vllm}", "modelServer.version: Required value"},
+		{head + "modelServer: {image: \"registry.example/vllm:v1\", version: v1}", "modelServer.image: Invalid value"},
+		{head + "modelServer: {digest: sha256:1}", "modelServer.digest: Invalid value"},
+		{head + "modelServer: {pullPolicy: Sometimes}", `supported values: "Always", "IfNotPresent", "Never"`},
+		{head + "modelServer: {env: [{name: A, value: b}, {name: A, value: c}]}", "modelServer.env[1].name: Duplicate value"},
+		{head + "modelServer: {resources: {limits: {nvidia.com/gpu: 1}}}", "modelServer.resources.limits[nvidia.com/gpu]: Forbidden"},
+		{head + "registry: https://mirror.example", "registry: Invalid value"},
+		{head + "registry: mirror.example/", "registry: Invalid value"},
+		{head + "imagePullSecrets: [a_b]", "imagePullSecrets: Invalid value"},
+		{head + "chart: {dialect: helm}", `chart.dialect: Unsupported value: "helm": supported values: "inferencepool", "llm-d-router-gateway"`},
+		{head + "chart: {version: v1.6.0}",
+			`supported values: "v1.0.0", "v1.0.1", "v1.0.2", "v1.1.0", "v1.2.0", "v1.2.1", "v1.3.0", "v1.3.1", "v1.4.0", "v1.5.0"`},
+		{head + "chart: {dialect: llm-d-router-gateway, version: v1.5.0}", `supported values: "v0.9.0", "v0.10.0"`},
+		{head + "chart: {url: \"https://example.com\"}", "must begin with oci://"},
+		{head + "endpointPicker: {replicas: -1}", "endpointPicker.replicas: Invalid value"},
+		{head + "endpointPicker: {failureMode: FailClosed}", `supported values: "FailOpen", "FailClose"`},
+		{head + "endpointPicker: {image: registry.example/epp}", "endpointPicker.version: Required value"},
+		{head + "flux: {verify: {provider: cosign}}", "flux.verify.matchOIDCIdentity: Required value"},
+		{head + "flux: {verify: {provider: pgp}}", `supported values: "cosign", "notation"`},
+		{head + "flux: {verify: {provider: cosign, matchOIDCIdentity: [{issuer: \"(\", subject: a}]}}", "flux.verify.matchOIDCIdentity[0].issuer: Invalid value"},
+		{head + "flux: {labels: {\"a b\": c}}", "flux.labels: Invalid value"},
+		{head + "flux: {installTimeout: -1m}", "flux.installTimeout: Invalid value"},
+		{head + "flux: {secretRef: A}", "flux.secretRef: Invalid value"},
+	} {
+		_, err := v1alpha1.Decode([]byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\nerror %v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := v1alpha1.Decode([]byte(head + "registri: a\nmodelServer: {digest: x}\nendpointPicker: {replicas: -1}\n"))
+	for _, part := range []string{"registri", "modelServer.digest", "endpointPicker.replicas"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("error %v does not name %s", err, part)
+		}
+	}
+}
