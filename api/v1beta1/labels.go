@@ -13,6 +13,10 @@ const (
 	// ManagedBy is the value of LabelManagedBy, and the field manager of every write.
 	ManagedBy = "workspace-operator"
 
+	// LabelEndpointPicker is on the Endpoint Picker's pods, its value is the Workspace's name. They must not carry
+	// LabelWorkspace: the pool would select them.
+	LabelEndpointPicker = "kaito.sh/endpoint-picker"
+
 	// LabelPodIndex is set by the StatefulSet controller (Kubernetes 1.28 and later).
 	LabelPodIndex = "apps.kubernetes.io/pod-index"
 

@@ -33,7 +33,7 @@ func inference(in Input) verdict {
 		return no(condition, t.reason, t.message)
 	}
 	if message := notCreated(in.Children.Deployments); message != "" {
-		return no(condition, v1beta1.ReasonPodsNotCreated, message)
+		return no(condition, v1beta1.ReasonWorkloadRejected, message)
 	}
 	if r.outdated {
 		return no(condition, v1beta1.ReasonRolloutInProgress, fmt.Sprintf(
@@ -48,7 +48,7 @@ func unplanned(in Input, condition string) verdict {
 	if c := previous(in, condition); c != nil && c.Reason != v1beta1.ReasonNotPlanned {
 		return keep(c)
 	}
-	reason, message := explain(in.PlanErr)
+	reason, message := Explain(in.PlanErr)
 	return no(condition, v1beta1.ReasonNotPlanned, reason+": "+message)
 }
 
@@ -115,4 +115,18 @@ func notCreated(deployments []*appsv1.Deployment) string {
 		}
 	}
 	return ""
+}
+
+// Serves says whether every replica of the workload that the plan asks for serves, whatever else still runs.
+func Serves(in Input) bool {
+	if in.Plan == nil || in.WorkloadErr != nil || in.WorkloadChanging {
+		return false
+	}
+	current := in
+	if in.Plan.Topology.MultiNode() {
+		current.Children.Deployments = nil
+	} else {
+		current.Children.StatefulSets = nil
+	}
+	return countReplicas(current).complete()
 }

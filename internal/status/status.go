@@ -117,12 +117,12 @@ func no(conditionType, reason, message string) verdict {
 
 // failed is the verdict on a step that ended with err.
 func failed(conditionType string, err error) verdict {
-	reason, message := explain(err)
+	reason, message := Explain(err)
 	return no(conditionType, reason, message)
 }
 
-// explain returns the reason and message of an error by its type.
-func explain(err error) (reason, message string) {
+// Explain returns the reason and message of an error by its type.
+func Explain(err error) (reason, message string) {
 	if t, ok := errors.AsType[*outcome.Terminal](err); ok {
 		return t.Reason, t.Error()
 	}

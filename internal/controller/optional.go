@@ -1,0 +1,109 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+)
+
+// optionalAPIs follows the CustomResourceDefinitions that may be absent at start, come later, and go again: it starts the
+// watch of each when it is served and drops it when it is not.
+type optionalAPIs struct {
+	mgr manager.Manager
+	// watch starts the Workspace controller's watch of a kind; changed tells all Workspaces to look again.
+	watch   func(client.Object) error
+	changed func()
+
+	mu      sync.RWMutex
+	watched []string
+}
+
+func watchedKind(crd string) client.Object {
+	switch crd {
+	case observe.CRDOCIRepository:
+		return &sourcev1.OCIRepository{}
+	case observe.CRDHelmRelease:
+		return &helmv2.HelmRelease{}
+	default:
+		return &inferencev1.InferencePool{}
+	}
+}
+
+// current says what is served and watched.
+func (o *optionalAPIs) current() observe.APIs {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return observe.APIsOf(o.watched)
+}
+
+// Reconcile compares what is served with what is watched.
+func (o *optionalAPIs) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	served, err := observe.Served(ctx, o.mgr.GetCache())
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	before := o.list()
+	if err := o.follow(ctx, served); err != nil {
+		return ctrl.Result{}, err
+	}
+	if !slices.Equal(before, o.list()) {
+		o.changed()
+	}
+	return ctrl.Result{}, nil
+}
+
+func (o *optionalAPIs) list() []string {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	return slices.Clone(o.watched)
+}
+
+// follow starts and stops watches until exactly the served kinds are watched.
+func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
+	for _, crd := range served {
+		if slices.Contains(o.list(), crd) {
+			continue
+		}
+		kind := watchedKind(crd)
+		if err := index(ctx, o.mgr, kind); err != nil {
+			return err
+		}
+		if err := o.watch(kind); err != nil {
+			return fmt.Errorf("watching %s: %w", crd, err)
+		}
+		log.FromContext(ctx).Info("API is served, watching it", "crd", crd)
+		o.set(append(o.list(), crd))
+	}
+	for _, crd := range o.list() {
+		if slices.Contains(served, crd) {
+			continue
+		}
+		o.set(slices.DeleteFunc(o.list(), func(c string) bool { return c == crd }))
+		if err := o.mgr.GetCache().RemoveInformer(ctx, watchedKind(crd)); err != nil {
+			return fmt.Errorf("ending the watch of %s: %w", crd, err)
+		}
+		log.FromContext(ctx).Info("API is no longer served", "crd", crd)
+	}
+	return nil
+}
+
+func (o *optionalAPIs) set(watched []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	slices.Sort(watched)
+	o.watched = watched
+}

@@ -1,0 +1,236 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/pool"
+	"github.com/workspace-operator/workspace-operator/internal/status"
+)
+
+const (
+	// requestedAt makes Flux reconcile an object at once.
+	requestedAt = "reconcile.fluxcd.io/requestedAt"
+	// repairInterval is how long a repair that was asked for gets before it is asked for again.
+	repairInterval = 30 * time.Second
+	// takenInterval is how often a name that somebody else has is tried again: objects that are not ours are not watched.
+	takenInterval = time.Minute
+)
+
+// run is one reconcile of one Workspace.
+type run struct {
+	*Reconciler
+	ws  *v1beta1.Workspace
+	now time.Time
+
+	served   observe.APIs
+	children observe.Children
+	nodes    []plan.Node
+
+	plan    plan.Plan
+	planErr error
+
+	// wanted are the objects that the plan asks for; others of ours are pruned.
+	wanted      []client.Object
+	shape       plan.Shape
+	workloadErr error
+	poolErr     error
+	// workloadChanging and poolChanging say that the caches do not show yet what was just written.
+	workloadChanging, poolChanging bool
+}
+
+func (r *run) observe(ctx context.Context) (err error) {
+	r.served = r.apis.current()
+	r.children, err = r.observer.Children(ctx, r.ws, r.served)
+	return err
+}
+
+// decide makes the plan. Without one nothing is written but the status.
+func (r *run) decide(ctx context.Context) error {
+	facts, err := r.observer.Facts(ctx, r.ws)
+	r.nodes = facts.Nodes
+	if err != nil {
+		r.planErr = err
+		return nil
+	}
+	if r.ws.Inference.Template != nil {
+		r.plan, r.planErr = plan.NewTemplate(r.ws, facts)
+		return nil
+	}
+	model, err := r.presets.lookup(r.ws.Inference.Preset.Name)
+	if err != nil {
+		r.planErr = err
+		return nil
+	}
+	r.plan, r.planErr = plan.New(r.ws, model, facts)
+	return nil
+}
+
+// applyPool writes the Flux objects. They are made together with the workload, never without it.
+func (r *run) applyPool(ctx context.Context) error {
+	if r.planErr != nil || r.plan.Pool == nil {
+		return nil
+	}
+	r.poolErr = r.poolPreconditions()
+	if r.poolErr != nil {
+		return nil
+	}
+	objects, err := pool.Render(r.plan, r.poolShape())
+	if err != nil {
+		r.poolErr = err
+		return nil
+	}
+	for _, obj := range objects.All() {
+		changing, err := r.apply(ctx, obj)
+		r.poolChanging = r.poolChanging || changing
+		r.poolErr = errors.Join(r.poolErr, err)
+	}
+	return nil
+}
+
+func (r *run) poolPreconditions() error {
+	switch {
+	case !r.served.Flux || !r.served.InferencePool:
+		return &outcome.Waiting{Reason: v1beta1.ReasonCRDNotFound, Message: fmt.Sprintf(
+			"not installed in this cluster: %s; install Flux and the Gateway API Inference Extension's CRDs, or switch the feature gate off",
+			strings.Join(r.served.Missing, ", "))}
+	case r.workloadErr != nil && r.children.Release == nil:
+		reason, message := status.Explain(r.workloadErr)
+		return &outcome.Waiting{Reason: reason, Message: "the pool is made together with the workload: " + message}
+	case r.shape == "":
+		return &outcome.Waiting{Reason: v1beta1.ReasonShapeUnknown, Message: "the API server has not admitted the workload; an existing pool keeps its selector"}
+	default:
+		return nil
+	}
+}
+
+// poolShape is the shape that the pool may select by: as long as a StatefulSet is there, pods other than index 0 are.
+// Pods of a Deployment carry index 0 too, so that they stay in the pool on the way from one shape to the other.
+func (r *run) poolShape() plan.Shape {
+	if len(r.children.StatefulSets) > 0 {
+		return plan.ShapeStatefulSet
+	}
+	return r.shape
+}
+
+// apply writes one object if it differs, and says whether the cache is behind now.
+func (r *run) apply(ctx context.Context, obj client.Object) (changing bool, err error) {
+	r.wanted = append(r.wanted, obj)
+	cached := r.children.Find(obj)
+	if cached != nil && cached.GetDeletionTimestamp() != nil {
+		return true, &outcome.Waiting{Reason: v1beta1.ReasonProgressing, Message: fmt.Sprintf(
+			"%s %s is being deleted; it is made again when it is gone", obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName())}
+	}
+	result, err := r.applier.Apply(ctx, obj, cached)
+	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
+		return false, &outcome.Waiting{Reason: v1beta1.ReasonNameTaken, After: takenInterval, Message: fmt.Sprintf(
+			"%s; it is left as it is: delete or rename it, or give the Workspace another name", taken)}
+	}
+	return result != apply.Unchanged && result != apply.Repaired, err
+}
+
+// prune deletes what is ours and not wanted any more. A workload of the other kind goes when the new one serves, or at
+// once if the rollout leaves no room for both.
+func (r *run) prune(ctx context.Context) error {
+	if r.planErr != nil || r.workloadErr != nil {
+		return nil
+	}
+	replaced := status.Serves(r.input()) || r.plan.Rollout.MaxSurge.String() == "0" || r.plan.Rollout.MaxSurge.String() == "0%"
+	for _, obj := range r.children.Owned {
+		if r.isWanted(obj) || obj.GetDeletionTimestamp() != nil || r.isOtherShape(obj) && !replaced {
+			continue
+		}
+		if err := r.applier.Delete(ctx, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) isWanted(obj client.Object) bool {
+	if r.poolErr != nil && isPoolObject(obj) {
+		return true
+	}
+	for _, w := range r.wanted {
+		if sameObject(w, obj) {
+			return true
+		}
+	}
+	return false
+}
+
+// repair asks Flux to look at once when something that it installed is gone or changed.
+func (r *run) repair(ctx context.Context) error {
+	release := r.children.Release
+	if !status.NeedsRepair(r.input()) {
+		return nil
+	}
+	last, err := time.Parse(time.RFC3339Nano, release.Annotations[requestedAt])
+	if err == nil && r.now.Sub(last) < repairInterval {
+		return nil
+	}
+	return r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano))
+}
+
+// report computes the status and writes it if it differs.
+func (r *run) report(ctx context.Context) error {
+	return r.statuses.write(ctx, r.ws, r.input())
+}
+
+func (r *run) input() status.Input {
+	in := status.Input{
+		Generation: r.ws.Generation, Now: metav1.NewTime(r.now),
+		PlanErr: r.planErr, Nodes: r.nodes, Shape: r.shape,
+		WorkloadErr: r.workloadErr, PoolErr: r.poolErr,
+		WorkloadChanging: r.workloadChanging, PoolChanging: r.poolChanging,
+		Children: r.children.Children,
+	}
+	if r.planErr == nil {
+		in.Plan = &r.plan
+	}
+	return in
+}
+
+// result says when to come back although no event came: an error is retried with backoff, Waiting at its time.
+func (r *run) result() (ctrl.Result, error) {
+	var again time.Duration
+	var failures []error
+	for _, err := range []error{r.planErr, r.workloadErr, r.poolErr} {
+		waiting, isWaiting := errors.AsType[*outcome.Waiting](err)
+		_, isTerminal := errors.AsType[*outcome.Terminal](err)
+		switch {
+		case isWaiting && waiting.After > 0 && (again == 0 || waiting.After < again):
+			again = waiting.After
+		case err != nil && !isWaiting && !isTerminal:
+			failures = append(failures, err)
+		}
+	}
+	if status.NeedsRepair(r.input()) && (again == 0 || repairInterval < again) {
+		again = repairInterval
+	}
+	return ctrl.Result{RequeueAfter: jitter(again)}, errors.Join(failures...)
+}
+
+// jitter spreads what was set up at the same time: up to a tenth later.
+func jitter(d time.Duration) time.Duration {
+	if d == 0 {
+		return 0
+	}
+	return d + rand.N(d/10+1)
+}

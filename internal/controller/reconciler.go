@@ -1,0 +1,68 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller runs a Workspace's reconcile: a table of phases over values that the other packages compute.
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+)
+
+// Reconciler brings Workspaces to what they ask for. It holds no state that a restart would miss.
+type Reconciler struct {
+	client   client.Client
+	applier  *apply.Applier
+	observer *observe.Observer
+	presets  *catalogue
+	apis     *optionalAPIs
+	statuses *statusWriter
+}
+
+func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalogue, apis *optionalAPIs, recorder events.EventRecorder) *Reconciler {
+	return &Reconciler{
+		client:   mgr.GetClient(),
+		applier:  apply.New(mgr.GetClient(), mgr.GetAPIReader(), v1beta1.ManagedBy),
+		observer: observer,
+		presets:  presets,
+		apis:     apis,
+		statuses: newStatusWriter(mgr.GetClient(), recorder),
+	}
+}
+
+// Reconcile takes one Workspace through all phases. A phase that fails leaves its error for the status, and later phases
+// decide by it what they may still do: what serves now is never taken away because something new cannot be made.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	ws := &v1beta1.Workspace{}
+	if err := r.client.Get(ctx, req.NamespacedName, ws); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("reading Workspace: %w", err)
+	} else if err != nil || ws.DeletionTimestamp != nil {
+		// The garbage collector removes what we made, and Flux uninstalls what it installed.
+		r.statuses.forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	run := &run{Reconciler: r, ws: ws, now: time.Now()}
+	for _, phase := range []func(context.Context) error{
+		run.observe,
+		run.decide,
+		run.applyWorkload,
+		run.applyPool,
+		run.prune,
+		run.repair,
+		run.report,
+	} {
+		if err := phase(ctx); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return run.result()
+}

@@ -1,0 +1,144 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/accelerator"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/preset"
+)
+
+// +kubebuilder:rbac:groups=kaito.sh,resources=workspaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=kaito.sh,resources=workspaces/status,verbs=get;patch
+// +kubebuilder:rbac:groups=kaito.sh,resources=workspaces/finalizers,verbs=update
+// +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=nodes;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
+// +kubebuilder:rbac:groups=source.toolkit.fluxcd.io,resources=ocirepositories,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=helm.toolkit.fluxcd.io,resources=helmreleases,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=inference.networking.k8s.io,resources=inferencepools,verbs=get;list;watch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=system,resources=leases,verbs=get;create;update
+
+// Options are what Setup needs beside the manager.
+type Options struct {
+	// Config has its defaults and is valid.
+	Config    configv1alpha1.Configuration
+	Presets   preset.Catalogue
+	Instances accelerator.Table
+	// Namespace is the operator's own: preset ConfigMaps are read there.
+	Namespace string
+	// Workers is how many Workspaces are reconciled at once.
+	Workers int
+}
+
+// Setup adds the controllers to the manager: of Workspaces, of presets, and of the optional APIs.
+func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
+	all := make(chan event.GenericEvent, 1)
+	changed := func() {
+		select {
+		case all <- event.GenericEvent{Object: &v1beta1.Workspace{}}:
+		default: // one that is waiting already covers this change
+		}
+	}
+	apis := &optionalAPIs{mgr: mgr, changed: changed}
+	presets := newCatalogue(o.Presets, mgr.GetCache(), o.Namespace, changed)
+	r := newReconciler(mgr, observe.New(mgr.GetClient(), o.Config, o.Instances), presets, apis,
+		mgr.GetEventRecorder("workspace-controller"))
+
+	for _, kind := range append(ownKinds(), &corev1.Pod{}) {
+		if err := index(ctx, mgr, kind); err != nil {
+			return err
+		}
+	}
+	if err := indexConfigs(ctx, mgr); err != nil {
+		return err
+	}
+	c, err := r.build(mgr, o, all)
+	if err != nil {
+		return fmt.Errorf("building the Workspace controller: %w", err)
+	}
+	apis.watch = func(obj client.Object) error {
+		return c.Watch(source.Kind(mgr.GetCache(), obj, r.childHandler(mgr, obj), predicate.Predicate(changes{})))
+	}
+	if err := apis.start(ctx); err != nil {
+		return err
+	}
+	return setupHelpers(mgr, o, apis, presets)
+}
+
+// ownKinds are the kinds that we write and that every cluster has.
+func ownKinds() []client.Object {
+	return []client.Object{&appsv1.Deployment{}, &appsv1.StatefulSet{}, &corev1.Service{}, &policyv1.PodDisruptionBudget{}}
+}
+
+// start looks once before the caches run, so that the first reconcile of each Workspace knows what is served.
+func (o *optionalAPIs) start(ctx context.Context) error {
+	served, err := observe.Served(ctx, o.mgr.GetAPIReader())
+	if err != nil {
+		return err
+	}
+	return o.follow(ctx, served)
+}
+
+func (r *Reconciler) build(mgr manager.Manager, o Options, all <-chan event.GenericEvent) (controller.Controller, error) {
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("workspace").
+		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers}).
+		For(&v1beta1.Workspace{}, ctrlPredicates()).
+		WatchesRawSource(source.Channel(all, handler.EnqueueRequestsFromMapFunc(r.everyWorkspace))).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(workspaceOf), changed()).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.workspacesOnNode), changed()).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed())
+	for _, kind := range ownKinds() {
+		b = b.Watches(kind, r.childHandler(mgr, kind), changed())
+	}
+	return b.Build(r)
+}
+
+// setupHelpers adds the small controllers whose only work is to keep what all Workspaces read.
+func setupHelpers(mgr manager.Manager, o Options, apis *optionalAPIs, presets *catalogue) error {
+	one := func(context.Context, client.Object) []ctrl.Request { return []ctrl.Request{{}} }
+	optional := predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		_, ok := observe.OptionalAPIs()[obj.GetName()]
+		return ok
+	})
+	err := ctrl.NewControllerManagedBy(mgr).Named("optional-apis").
+		Watches(&apiextensionsv1.CustomResourceDefinition{}, handler.EnqueueRequestsFromMapFunc(one), filtered(optional)).
+		Complete(apis)
+	if err != nil {
+		return fmt.Errorf("building the controller of optional APIs: %w", err)
+	}
+	ours := predicate.NewPredicateFuncs(func(obj client.Object) bool {
+		return obj.GetNamespace() == o.Namespace && obj.GetLabels()[v1beta1.LabelPreset] == "true"
+	})
+	err = ctrl.NewControllerManagedBy(mgr).Named("presets").
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(one), filtered(ours)).
+		Complete(presets)
+	if err != nil {
+		return fmt.Errorf("building the controller of presets: %w", err)
+	}
+	return nil
+}

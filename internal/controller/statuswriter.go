@@ -1,0 +1,122 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/status"
+)
+
+// statusWriter is the only writer of status and events: at most one patch a reconcile, and only of a difference. It
+// remembers what it wrote until the cache shows it, so that a late cache does not make it write again.
+type statusWriter struct {
+	client   client.Client
+	recorder events.EventRecorder
+
+	mu      sync.Mutex
+	written map[types.NamespacedName]*v1beta1.Workspace
+}
+
+func newStatusWriter(c client.Client, recorder events.EventRecorder) *statusWriter {
+	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]*v1beta1.Workspace{}}
+}
+
+func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in status.Input) error {
+	base := s.newest(cached)
+	in.Previous = base.Status
+	want := status.Compute(in)
+	if equality.Semantic.DeepEqual(base.Status, want) {
+		return nil
+	}
+	ws := base.DeepCopy()
+	ws.Status = want
+	// Conditions are a list and are replaced whole; nobody else writes them.
+	if err := s.client.Status().Patch(ctx, ws, client.MergeFrom(base)); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("writing status: %w", err))
+	}
+	s.remember(ws)
+	s.announce(ws, base.Status.Conditions)
+	return nil
+}
+
+// newest is the Workspace as the cache has it, or as it was last written if the cache is behind.
+func (s *statusWriter) newest(cached *v1beta1.Workspace) *v1beta1.Workspace {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := client.ObjectKeyFromObject(cached)
+	last, ok := s.written[key]
+	if !ok {
+		return cached
+	}
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, last.ResourceVersion)
+	if err != nil || order >= 0 || last.UID != cached.UID {
+		delete(s.written, key)
+		return cached
+	}
+	return last
+}
+
+func (s *statusWriter) remember(ws *v1beta1.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.written[client.ObjectKeyFromObject(ws)] = ws
+}
+
+func (s *statusWriter) forget(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.written, key)
+}
+
+// announce emits one event for all conditions that changed with this write.
+func (s *statusWriter) announce(ws *v1beta1.Workspace, before []metav1.Condition) {
+	var changes []string
+	for _, c := range ws.Status.Conditions {
+		if c.Type == v1beta1.ConditionWorkspaceSucceeded || c.Type == v1beta1.ConditionReconciling || c.Type == v1beta1.ConditionStalled {
+			continue
+		}
+		old := meta.FindStatusCondition(before, c.Type)
+		if old == nil || old.Status != c.Status || old.Reason != c.Reason {
+			changes = append(changes, fmt.Sprintf("%s=%s (%s)", c.Type, c.Status, c.Reason))
+		}
+	}
+	ready := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionReady)
+	if len(changes) == 0 || ready == nil {
+		return
+	}
+	slices.Sort(changes)
+	kind := corev1.EventTypeNormal
+	if meta.IsStatusConditionTrue(ws.Status.Conditions, v1beta1.ConditionStalled) || isFailure(ready.Reason) {
+		kind = corev1.EventTypeWarning
+	}
+	// An event's note holds 1 KiB.
+	note := strings.Join(changes, ", ") + ": " + ready.Message
+	s.recorder.Eventf(ws, nil, kind, ready.Reason, "Reconcile", "%s", strings.ToValidUTF8(note[:min(len(note), 1000)], ""))
+}
+
+// isFailure tells reasons that somebody should look at from those of ordinary progress.
+func isFailure(reason string) bool {
+	switch reason {
+	case v1beta1.ReasonReady, v1beta1.ReasonProgressing, v1beta1.ReasonLoadingModel, v1beta1.ReasonRolloutInProgress,
+		v1beta1.ReasonPoolProgressing, v1beta1.ReasonInsufficientNodes, v1beta1.ReasonScaledToZero:
+		return false
+	default:
+		return true
+	}
+}

@@ -1,0 +1,159 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+)
+
+// byConfig is the index of Workspaces over the ConfigMap that inference.config names.
+const byConfig = "inference.config"
+
+func index(ctx context.Context, mgr manager.Manager, kind client.Object) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, kind, observe.ByWorkspace, func(obj client.Object) []string {
+		if name := observe.WorkspaceOf(obj); name != "" {
+			return []string{name}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("indexing %T: %w", kind, err)
+	}
+	return nil
+}
+
+func indexConfigs(ctx context.Context, mgr manager.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(ctx, &v1beta1.Workspace{}, byConfig, func(obj client.Object) []string {
+		if ws := obj.(*v1beta1.Workspace); ws.Inference != nil && ws.Inference.Config != "" {
+			return []string{ws.Inference.Config}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("indexing Workspaces: %w", err)
+	}
+	return nil
+}
+
+// changes lets through updates that change what is kept of an object; a heartbeat, or a resync, changes nothing.
+type changes struct{ predicate.Funcs }
+
+func (changes) Update(e event.UpdateEvent) bool {
+	if e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() {
+		return false
+	}
+	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
+	before.SetResourceVersion("")
+	after.SetResourceVersion("")
+	return !equality.Semantic.DeepEqual(before, after)
+}
+
+func changed() builder.WatchesOption { return builder.WithPredicates(changes{}) }
+
+func filtered(p predicate.Predicate) builder.WatchesOption {
+	return builder.WithPredicates(predicate.And(p, predicate.Predicate(changes{})))
+}
+
+// ctrlPredicates: our own status patches are no news.
+func ctrlPredicates() builder.ForOption {
+	return builder.WithPredicates(predicate.Or(
+		predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, deletionStarted()))
+}
+
+func deletionStarted() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}}
+}
+
+func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
+	name := observe.WorkspaceOf(obj)
+	if name == "" {
+		return nil
+	}
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}
+}
+
+// forgetting tells the applier of deletions before the Workspace looks, so that a child that somebody deleted is not
+// taken for one that the cache has not shown yet.
+type forgetting struct {
+	handler.EventHandler
+	forget func(client.Object)
+}
+
+func (f forgetting) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	f.forget(e.Object)
+	f.EventHandler.Delete(ctx, e, q)
+}
+
+func (r *Reconciler) childHandler(mgr manager.Manager, kind client.Object) handler.EventHandler {
+	gvk, err := apiutil.GVKForObject(kind, mgr.GetScheme())
+	return forgetting{
+		EventHandler: handler.EnqueueRequestsFromMapFunc(workspaceOf),
+		forget: func(obj client.Object) {
+			if err == nil {
+				r.applier.Forget(gvk.Kind, client.ObjectKeyFromObject(obj))
+			}
+		},
+	}
+}
+
+func (r *Reconciler) everyWorkspace(ctx context.Context, _ client.Object) []ctrl.Request {
+	return r.requests(ctx, func(*v1beta1.Workspace) bool { return true })
+}
+
+// workspacesOnNode are those that may use a node. Called for the node as it was and as it is.
+func (r *Reconciler) workspacesOnNode(ctx context.Context, obj client.Object) []ctrl.Request {
+	node, ok := obj.(*corev1.Node)
+	if !ok {
+		return nil
+	}
+	return r.requests(ctx, func(ws *v1beta1.Workspace) bool {
+		if ws.Resource.LabelSelector == nil {
+			return true
+		}
+		selector, err := metav1.LabelSelectorAsSelector(ws.Resource.LabelSelector)
+		return err == nil && selector.Matches(labels.Set(node.Labels))
+	})
+}
+
+func (r *Reconciler) workspacesWithConfig(ctx context.Context, obj client.Object) []ctrl.Request {
+	return r.requests(ctx, func(*v1beta1.Workspace) bool { return true },
+		client.InNamespace(obj.GetNamespace()), client.MatchingFields{byConfig: obj.GetName()})
+}
+
+func (r *Reconciler) requests(ctx context.Context, which func(*v1beta1.Workspace) bool, opts ...client.ListOption) []ctrl.Request {
+	list := &v1beta1.WorkspaceList{}
+	if err := r.client.List(ctx, list, opts...); err != nil {
+		log.FromContext(ctx).Error(err, "listing Workspaces that an event concerns")
+		return nil
+	}
+	var out []ctrl.Request
+	for i := range list.Items {
+		if which(&list.Items[i]) {
+			out = append(out, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return out
+}

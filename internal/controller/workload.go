@@ -1,0 +1,160 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/workload"
+)
+
+// rejectedInterval is how often a refused workload is offered again: quota and policy can change without an event.
+const rejectedInterval = 30 * time.Second
+
+// applyWorkload asks the API server whether it would admit the workload, and writes it with its Services.
+func (r *run) applyWorkload(ctx context.Context) error {
+	if r.planErr != nil {
+		return nil
+	}
+	w, err := workload.Render(r.plan)
+	if err != nil {
+		r.workloadErr = err
+		return nil
+	}
+	if r.workloadErr = r.admit(ctx, w); r.workloadErr != nil {
+		return nil
+	}
+	r.shape = w.Shape()
+	for _, obj := range w.Services {
+		changing, err := r.apply(ctx, obj)
+		r.workloadChanging = r.workloadChanging || changing
+		r.workloadErr = errors.Join(r.workloadErr, err)
+	}
+	if r.workloadErr != nil {
+		return nil
+	}
+	for _, obj := range w.Workloads() {
+		if !r.mayRoll(obj) {
+			// The StatefulSet that rolls now brings us back when it is Ready.
+			r.wanted = append(r.wanted, obj)
+			r.workloadChanging = true
+			continue
+		}
+		changing, err := r.apply(ctx, obj)
+		r.workloadChanging = r.workloadChanging || changing
+		r.workloadErr = errors.Join(r.workloadErr, err)
+	}
+	return nil
+}
+
+// admit sends the first workload whose content changed through a dry run; those of one Workspace differ in name only.
+func (r *run) admit(ctx context.Context, w workload.Workload) error {
+	for _, obj := range w.Workloads() {
+		if r.admitted(obj) {
+			continue
+		}
+		content, err := r.applier.DryRun(ctx, obj)
+		if err != nil {
+			return rejection(obj, err)
+		}
+		if w.Shape() == plan.ShapeStatefulSet {
+			if err := r.admitPod(ctx, w.Pod()); err != nil {
+				return err
+			}
+		}
+		return r.selectable(content)
+	}
+	return nil
+}
+
+// admitPod asks about one pod of a StatefulSet: unlike a Deployment, a StatefulSet does not say in its status why its
+// pods are refused.
+func (r *run) admitPod(ctx context.Context, pod *corev1.Pod) error {
+	if err := r.client.Create(ctx, pod, client.DryRunAll); err != nil {
+		return rejection(pod, err)
+	}
+	return nil
+}
+
+// admitted says whether exactly this content went through a dry run before: it is what the object was written with.
+func (r *run) admitted(obj client.Object) bool {
+	cached := r.children.Find(obj)
+	return cached != nil && cached.GetAnnotations()[v1beta1.AnnotationWorkloadHash] == obj.GetAnnotations()[v1beta1.AnnotationWorkloadHash]
+}
+
+// rejection tells a refusal, which only a change of quota, policy or Workspace can lift, from an error to be retried.
+func rejection(obj client.Object, err error) error {
+	answer, ok := errors.AsType[*apierrors.StatusError](err)
+	if !ok {
+		return err
+	}
+	refused := false
+	switch code := answer.Status().Code; {
+	case code == http.StatusConflict, code == http.StatusTooManyRequests, code == http.StatusUnauthorized, code == http.StatusRequestTimeout:
+	default:
+		refused = code >= http.StatusBadRequest && code < http.StatusInternalServerError
+	}
+	if !refused {
+		return err
+	}
+	return &outcome.Waiting{
+		Reason: v1beta1.ReasonWorkloadRejected, After: rejectedInterval,
+		Message: fmt.Sprintf("the API server refuses %s %s: %s",
+			obj.GetObjectKind().GroupVersionKind().Kind, obj.GetName(), answer.Status().Message),
+	}
+}
+
+// selectable checks that the pool would find the pods as they were admitted: webhooks can rewrite labels.
+func (r *run) selectable(admitted *unstructured.Unstructured) error {
+	if r.plan.Pool == nil {
+		return nil
+	}
+	labels, _, err := unstructured.NestedStringMap(admitted.Object, "spec", "template", "metadata", "labels")
+	if err != nil {
+		return fmt.Errorf("reading the pod labels of %s %s: %w", admitted.GetKind(), admitted.GetName(), err)
+	}
+	for key, value := range r.plan.Pool.Selector {
+		if labels[key] != value {
+			return &outcome.Waiting{Reason: v1beta1.ReasonSelectorDrift, After: rejectedInterval, Message: fmt.Sprintf(
+				"the pods are admitted with label %s=%q instead of %q, so the pool would not select them: exempt them from the webhook that changes it",
+				key, labels[key], value)}
+		}
+	}
+	return nil
+}
+
+// mayRoll holds back the update of a StatefulSet that serves while another one does not: a model over several nodes
+// restarts as a whole, so its replicas take turns.
+func (r *run) mayRoll(obj client.Object) bool {
+	cached, ok := r.children.Find(obj).(*appsv1.StatefulSet)
+	if !ok || r.plan.Topology.Replicas < 2 || r.admitted(obj) || !allReady(cached, r.plan.Topology) {
+		return true
+	}
+	if r.workloadChanging {
+		return false
+	}
+	for _, other := range r.children.StatefulSets {
+		if other.Name != cached.Name && !allReady(other, r.plan.Topology) {
+			return false
+		}
+	}
+	return true
+}
+
+func allReady(s *appsv1.StatefulSet, t plan.Topology) bool {
+	return s.Status.ObservedGeneration == s.Generation && s.Status.ReadyReplicas == t.NodesPerReplica
+}

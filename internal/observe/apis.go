@@ -1,0 +1,76 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// The CustomResourceDefinitions of the optional APIs, and the version of each that we speak.
+const (
+	CRDOCIRepository = "ocirepositories.source.toolkit.fluxcd.io"
+	CRDHelmRelease   = "helmreleases.helm.toolkit.fluxcd.io"
+	CRDInferencePool = "inferencepools.inference.networking.k8s.io"
+)
+
+// OptionalAPIs maps each optional CustomResourceDefinition to the version that must be served.
+func OptionalAPIs() map[string]string {
+	return map[string]string{CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1"}
+}
+
+// APIs says which optional APIs are served.
+type APIs struct {
+	// Flux: OCIRepository and HelmRelease.
+	Flux bool
+	// InferencePool of inference.networking.k8s.io/v1.
+	InferencePool bool
+	// Missing are the names of the CustomResourceDefinitions that are not served, sorted.
+	Missing []string
+}
+
+// Served lists the optional CustomResourceDefinitions that are established in the version that we speak.
+func Served(ctx context.Context, cache client.Reader) ([]string, error) {
+	list := &apiextensionsv1.CustomResourceDefinitionList{}
+	if err := cache.List(ctx, list); err != nil {
+		return nil, fmt.Errorf("listing CustomResourceDefinitions: %w", err)
+	}
+	wanted := OptionalAPIs()
+	var served []string
+	for i := range list.Items {
+		crd := &list.Items[i]
+		if version, ok := wanted[crd.Name]; ok && serves(crd, version) {
+			served = append(served, crd.Name)
+		}
+	}
+	slices.Sort(served)
+	return served, nil
+}
+
+func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool {
+	established := slices.ContainsFunc(crd.Status.Conditions, func(c apiextensionsv1.CustomResourceDefinitionCondition) bool {
+		return c.Type == apiextensionsv1.Established && c.Status == apiextensionsv1.ConditionTrue
+	})
+	return established && crd.DeletionTimestamp == nil &&
+		slices.ContainsFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool {
+			return v.Name == version && v.Served
+		})
+}
+
+// APIsOf sums up a list of served CustomResourceDefinitions.
+func APIsOf(served []string) APIs {
+	has := func(name string) bool { return slices.Contains(served, name) }
+	apis := APIs{Flux: has(CRDOCIRepository) && has(CRDHelmRelease), InferencePool: has(CRDInferencePool)}
+	for name := range OptionalAPIs() {
+		if !has(name) {
+			apis.Missing = append(apis.Missing, name)
+		}
+	}
+	slices.Sort(apis.Missing)
+	return apis
+}

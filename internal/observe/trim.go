@@ -1,0 +1,152 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+)
+
+// The functions below keep of each cached object what is read, and drop the rest. Whether an object is as wanted is
+// known from its digest (apply.Ingest), which is taken before.
+
+func trimChild(obj client.Object) {
+	switch o := obj.(type) {
+	case *appsv1.Deployment:
+		o.Spec = appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}
+	case *appsv1.StatefulSet:
+		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}
+	case *corev1.Service:
+		o.Spec = corev1.ServiceSpec{}
+	case *policyv1.PodDisruptionBudget:
+		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
+	case *sourcev1.OCIRepository:
+		o.Spec = sourcev1.OCIRepositorySpec{Suspend: o.Spec.Suspend}
+	case *helmv2.HelmRelease:
+		trimRelease(o)
+	}
+}
+
+func trimRelease(o *helmv2.HelmRelease) {
+	o.Spec = helmv2.HelmReleaseSpec{Suspend: o.Spec.Suspend}
+	o.Status.Inventory = nil
+	if len(o.Status.History) > 1 {
+		o.Status.History = o.Status.History[:1:1]
+	}
+}
+
+// trimPod keeps what says why a pod does not serve.
+func trimPod(in any) (any, error) {
+	pod, ok := in.(*corev1.Pod)
+	if !ok {
+		return in, nil
+	}
+	pod.ManagedFields, pod.Annotations = nil, nil
+	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName}
+	pod.Status = corev1.PodStatus{
+		Phase: pod.Status.Phase, Reason: pod.Status.Reason, Message: pod.Status.Message,
+		Conditions:        neededConditions(pod.Status.Conditions),
+		ContainerStatuses: trimContainers(pod.Status.ContainerStatuses), InitContainerStatuses: trimContainers(pod.Status.InitContainerStatuses),
+	}
+	return pod, nil
+}
+
+func neededConditions(in []corev1.PodCondition) []corev1.PodCondition {
+	var out []corev1.PodCondition
+	for _, c := range in {
+		if c.Type == corev1.PodReady || c.Type == corev1.PodScheduled && c.Status != corev1.ConditionTrue {
+			out = append(out, corev1.PodCondition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: c.Message})
+		}
+	}
+	return out
+}
+
+func trimContainers(in []corev1.ContainerStatus) []corev1.ContainerStatus {
+	var out []corev1.ContainerStatus
+	for _, s := range in {
+		if s.Ready && s.LastTerminationState.Terminated == nil {
+			continue
+		}
+		out = append(out, corev1.ContainerStatus{
+			Name: s.Name, Image: s.Image, Ready: s.Ready, RestartCount: min(s.RestartCount, 1),
+			State: trimState(s.State), LastTerminationState: trimState(s.LastTerminationState),
+		})
+	}
+	return out
+}
+
+// trimState drops times and ids, so that a container that fails again in the same way is no change.
+func trimState(s corev1.ContainerState) corev1.ContainerState {
+	if t := s.Terminated; t != nil {
+		return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: t.ExitCode, Reason: t.Reason, Message: t.Message}}
+	}
+	return corev1.ContainerState{Waiting: s.Waiting}
+}
+
+// trimNode keeps what the plan reads; heartbeats are no change.
+func trimNode(in any) (any, error) {
+	node, ok := in.(*corev1.Node)
+	if !ok {
+		return in, nil
+	}
+	node.ManagedFields, node.Annotations = nil, nil
+	node.Spec = corev1.NodeSpec{Unschedulable: node.Spec.Unschedulable}
+	status := corev1.NodeStatus{Allocatable: node.Status.Allocatable}
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
+	node.Status = status
+	return node, nil
+}
+
+// trimConfigMap keeps inference configurations and presets; most ConfigMaps of a cluster are neither.
+func trimConfigMap(in any) (any, error) {
+	cm, ok := in.(*corev1.ConfigMap)
+	if !ok {
+		return in, nil
+	}
+	cm.ManagedFields, cm.Annotations, cm.BinaryData = nil, nil, nil
+	if cm.Labels[v1beta1.LabelPreset] == "true" {
+		return cm, nil
+	}
+	cm.Labels = nil
+	text, ok := cm.Data[InferenceConfigKey]
+	cm.Data = nil
+	if ok {
+		cm.Data = map[string]string{InferenceConfigKey: text}
+	}
+	return cm, nil
+}
+
+// trimCRD keeps what says whether an API is served.
+func trimCRD(in any) (any, error) {
+	crd, ok := in.(*apiextensionsv1.CustomResourceDefinition)
+	if !ok {
+		return in, nil
+	}
+	crd.ManagedFields, crd.Annotations, crd.Labels = nil, nil, nil
+	spec := apiextensionsv1.CustomResourceDefinitionSpec{Group: crd.Spec.Group}
+	for _, v := range crd.Spec.Versions {
+		spec.Versions = append(spec.Versions, apiextensionsv1.CustomResourceDefinitionVersion{Name: v.Name, Served: v.Served})
+	}
+	crd.Spec = spec
+	return crd, nil
+}
+
+func trimManagedFields(in any) (any, error) {
+	if obj, ok := in.(client.Object); ok {
+		obj.SetManagedFields(nil)
+	}
+	return in, nil
+}
