@@ -159,18 +159,22 @@ func FuzzParseConfig(f *testing.F) {
 			if !ok || terminal.Reason != v1beta1.ReasonInvalidInferenceConfig || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Errorf("error %#v", err)
 			}
-			return
 		}
 		for _, one := range all {
-			if _, owned := ownedArgument(one.argument.name); owned {
-				t.Errorf("%s passed", one.argument.name)
-			}
-			for _, element := range one.elements {
-				name, _, _ := strings.Cut(element, "=")
-				if name != "--"+one.argument.name && name != "--no-"+one.argument.name {
-					t.Errorf("%s became %q", one.argument.name, element)
-				}
-			}
+			checkSetting(t, one)
 		}
 	})
+}
+
+func checkSetting(t *testing.T, one setting) {
+	t.Helper()
+	if _, owned := ownedArgument(one.argument.name); owned {
+		t.Errorf("%s passed", one.argument.name)
+	}
+	for _, element := range one.elements {
+		name, _, _ := strings.Cut(element, "=")
+		if name != "--"+one.argument.name && name != "--no-"+one.argument.name {
+			t.Errorf("%s became %q", one.argument.name, element)
+		}
+	}
 }

@@ -149,7 +149,7 @@ func setPositive(user settings, name string, target *int) error {
 
 // doesNotFit says what the model needs, what the nodes offer, and what to write instead.
 func (d demand) doesNotFit(o offer, t accelerator.Table) error {
-	s := split{tensor: d.tensorFor(o.Count, o.Partitioned), stages: d.stageLimit(o.Partitioned)}
+	s := split{tensor: d.tensorFor(o.Accelerator), stages: d.stageLimit(o.Accelerator)}
 	where := "each GPU"
 	if s.tensor > 1 {
 		where = fmt.Sprintf("each of %d GPUs", s.tensor)

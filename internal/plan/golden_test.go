@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
@@ -28,48 +29,61 @@ func TestGolden(t *testing.T) {
 		dir := filepath.Dir(path)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			t.Parallel()
-			f := w.facts
-			f.InferenceConfig = optional(t, dir, "inference_config.yaml")
-			if text := optional(t, dir, "configuration.yaml"); text != "" {
-				if f.Config, err = configv1alpha1.Decode([]byte(text)); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := yaml.UnmarshalStrict([]byte(optional(t, dir, "nodes.yaml")), &f.Nodes); err != nil {
-				t.Fatal(err)
-			}
+			f := readFacts(t, w, dir)
 			var ws v1beta1.Workspace
-			if err := yaml.UnmarshalStrict([]byte(optional(t, dir, "workspace.yaml")), &ws); err != nil {
-				t.Fatal(err)
-			}
+			read(t, dir, "workspace.yaml", &ws)
 			untouched := ws.DeepCopy()
-			got, err := planOf(t, w, &ws, f)
-			if err != nil {
-				t.Fatal(err)
+
+			got := planOf(t, w, &ws, f)
+			golden(t, filepath.Join(dir, "want.yaml"), marshal(t, got))
+			if diff := cmp.Diff(untouched, &ws); diff != "" {
+				t.Errorf("the Workspace was changed:\n%s", diff)
 			}
-			text, err := yaml.Marshal(got)
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden(t, filepath.Join(dir, "want.yaml"), string(text))
-			if again, _ := planOf(t, w, untouched, f); mustMarshal(t, again) != string(text) {
-				t.Error("the plan changes from one time to the next")
-			}
-			if mustMarshal(t, ws) != mustMarshal(t, untouched) {
-				t.Error("the Workspace was changed")
+			if diff := cmp.Diff(got, planOf(t, w, &ws, f)); diff != "" {
+				t.Errorf("the plan changes from one time to the next:\n%s", diff)
 			}
 		})
 	}
 }
 
-func planOf(t *testing.T, w world, ws *v1beta1.Workspace, f plan.Facts) (plan.Plan, error) {
+func readFacts(t *testing.T, w world, dir string) plan.Facts {
 	t.Helper()
-	if ws.Inference.Preset == nil {
-		return plan.NewTemplate(ws, f)
+	f := w.facts
+	f.InferenceConfig = optional(t, dir, "inference_config.yaml")
+	read(t, dir, "nodes.yaml", &f.Nodes)
+	if text := optional(t, dir, "configuration.yaml"); text != "" {
+		config, err := configv1alpha1.Decode([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Config = config
 	}
-	return plan.New(ws, w.preset(t, ws.Inference.Preset.Name), f)
+	return f
 }
 
+func planOf(t *testing.T, w world, ws *v1beta1.Workspace, f plan.Facts) plan.Plan {
+	t.Helper()
+	var got plan.Plan
+	var err error
+	if ws.Inference.Preset == nil {
+		got, err = plan.NewTemplate(ws, f)
+	} else {
+		got, err = plan.New(ws, w.preset(t, ws.Inference.Preset.Name), f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func read(t *testing.T, dir, name string, into any) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict([]byte(optional(t, dir, name)), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// optional returns a file of the case, or nothing if the case has none.
 func optional(t *testing.T, dir, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, name))
@@ -79,7 +93,7 @@ func optional(t *testing.T, dir, name string) string {
 	return string(data)
 }
 
-func mustMarshal(t *testing.T, value any) string {
+func marshal(t *testing.T, value any) string {
 	t.Helper()
 	text, err := yaml.Marshal(value)
 	if err != nil {

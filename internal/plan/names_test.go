@@ -63,16 +63,20 @@ func TestNamesAreApart(t *testing.T) {
 		} {
 			a, b := namesOf(first, shape), namesOf(second, shape)
 			checkLabels(t, a)
-			if a.Pool == b.Pool || a.EPP == b.EPP || a.Headless == b.Headless {
-				t.Fatalf("%s and %s share a name: %+v %+v", first, second, a, b)
-			}
-			for _, name := range a.Workloads {
-				if slices.Contains(b.Workloads, name) {
-					t.Fatalf("%s and %s share the workload %s", first, second, name)
-				}
-			}
+			checkApart(t, a, b)
 		}
 	})
+}
+
+func checkApart(t *rapid.T, a, b Names) {
+	if a.Pool == b.Pool || a.EPP == b.EPP || a.Headless == b.Headless {
+		t.Fatalf("they share a name: %+v %+v", a, b)
+	}
+	for _, name := range a.Workloads {
+		if slices.Contains(b.Workloads, name) {
+			t.Fatalf("they share the workload %s: %+v %+v", name, a, b)
+		}
+	}
 }
 
 func neighbour(t *rapid.T, first string) string {

@@ -51,7 +51,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	}
 	t.Replicas = replicasOf(ws.Inference.Replicas, 1)
 
-	plan := base(ws, f, t)
+	plan := base(ws, t)
 	plan.Port = ServerPort
 	plan.Models = modelNames(p, adapters)
 	plan.Server = server(ws, p, f, serverParts{topology: t, demand: need, user: user, adapters: adapters})
@@ -60,7 +60,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 }
 
 // base returns what presets and templates have in common.
-func base(ws *v1beta1.Workspace, f Facts, t Topology) Plan {
+func base(ws *v1beta1.Workspace, t Topology) Plan {
 	return Plan{
 		Namespace:    ws.Namespace,
 		Name:         ws.Name,

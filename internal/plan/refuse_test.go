@@ -44,8 +44,10 @@ func refusals() []refusal {
 		{name: "AMD", preset: phi, instance: "Standard_NV32as_v4"},
 		{name: "Trainium", preset: phi, instance: "trn1.2xlarge"},
 		{name: "too old", preset: phi, instance: "Standard_NV6"},
-		{name: "AMD nodes", preset: phi, nodes: []plan.Node{{Name: "amd-1", Ready: true,
-			Accelerator: accelerator.Accelerator{Vendor: accelerator.VendorAMD, Model: "MI300X", Count: 8}}}},
+		{name: "AMD nodes", preset: phi, nodes: []plan.Node{{
+			Name: "amd-1", Ready: true,
+			Accelerator: accelerator.Accelerator{Vendor: accelerator.VendorAMD, Model: "MI300X", Count: 8},
+		}}},
 		{name: "context above the limit", preset: "phi-4", instance: a100, config: "vllm:\n  max-model-len: 32768\n"},
 		{name: "context that is no number", preset: phi, instance: a100, config: "vllm:\n  max-model-len: long\n"},
 		{name: "context 0", preset: phi, instance: a100, config: "vllm:\n  max-model-len: 0\n"},
@@ -55,8 +57,10 @@ func refusals() []refusal {
 		{name: "tensor parallel that heads forbid", preset: "phi-4", instance: "Standard_NC96ads_A100_v4", config: "vllm:\n  tensor_parallel_size: 4\n"},
 		{name: "tool calls without parser", preset: "falcon-7b", instance: a100, config: "vllm:\n  enable-auto-tool-choice: true\n"},
 		{name: "owned", preset: phi, instance: a100, config: "vllm:\n  dtype: float16\n  max-num-seqs: 64\n  port: 8000\n"},
-		{name: "several mistakes", preset: phi, instance: a100,
-			config: "vllm:\n  api-key: secret\n  ssl-keyfile: /k\n  data-parallel-size: 2\n  max-num-seq: 64\n  max-num-seqs: many\n"},
+		{
+			name: "several mistakes", preset: phi, instance: a100,
+			config: "vllm:\n  api-key: secret\n  ssl-keyfile: /k\n  data-parallel-size: 2\n  max-num-seq: 64\n  max-num-seqs: many\n",
+		},
 		{name: "unknown", preset: phi, instance: a100, config: "vllm:\n  gpu-memory-utilisation: 0.9\n"},
 		{name: "unknown and like nothing", preset: phi, instance: a100, config: "vllm:\n  \"; rm -rf / #\": 1\n"},
 		{name: "unknown at top", preset: phi, instance: a100, config: "max-model-len: 2048\n"},
@@ -80,8 +84,10 @@ func refusals() []refusal {
 			weak.Strength = new("0.2")
 			adapters(weak)(ws)
 		}},
-		{name: "adapter urls", preset: phi, instance: a100,
-			change: adapters(v1beta1.AdapterSpec{Source: &v1beta1.DataSource{Name: "a", URLs: []string{"https://example.com/a"}}})},
+		{
+			name: "adapter urls", preset: phi, instance: a100,
+			change: adapters(v1beta1.AdapterSpec{Source: &v1beta1.DataSource{Name: "a", URLs: []string{"https://example.com/a"}}}),
+		},
 		{name: "adapter without source", preset: phi, instance: a100, change: adapters(v1beta1.AdapterSpec{})},
 		{name: "adapter without files", preset: phi, instance: a100, change: adapters(adapter("a", ""))},
 		{name: "template without containers", change: func(ws *v1beta1.Workspace) {

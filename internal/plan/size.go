@@ -101,16 +101,16 @@ func (d demand) longest(s split, budget int64) int {
 	return int(float64(free) / perToken)
 }
 
-// tensorFor returns the largest tensor parallel size that works on so many GPUs of one node. GPUs beyond it would idle
+// tensorFor returns the largest tensor parallel size that works on the GPUs of one node. GPUs beyond it would idle
 // and are not asked for.
-func (d demand) tensorFor(gpus int, partitioned bool) int {
+func (d demand) tensorFor(a accelerator.Accelerator) int {
 	if d.tensorParallel > 0 {
 		return d.tensorParallel
 	}
-	if partitioned {
+	if a.Partitioned {
 		return 1
 	}
-	for size := gpus; size > 1; size-- {
+	for size := a.Count; size > 1; size-- {
 		if splits(d.preset, size) {
 			return size
 		}
@@ -125,8 +125,8 @@ func splits(p preset.Preset, gpus int) bool {
 }
 
 // stageLimit is the largest number of nodes that one copy may span. Slices of a GPU cannot reach each other.
-func (d demand) stageLimit(partitioned bool) int {
-	if !d.preset.MultiNode || partitioned {
+func (d demand) stageLimit(a accelerator.Accelerator) int {
+	if !d.preset.MultiNode || a.Partitioned {
 		return 1
 	}
 	return max(1, d.preset.Attention.Layers)
@@ -135,12 +135,12 @@ func (d demand) stageLimit(partitioned bool) int {
 // size returns the topology of one copy of the model on nodes that offer a: one node if it fits, else as few as
 // possible. It says false when no number of nodes is enough.
 func size(d demand, a accelerator.Accelerator) (Topology, bool) {
-	s := split{tensor: d.tensorFor(a.Count, a.Partitioned), stages: 1}
+	s := split{tensor: d.tensorFor(a), stages: 1}
 	if a.MemoryPerGPU == 0 {
 		return d.guess(s, a)
 	}
 	budget := int64(float64(a.MemoryPerGPU) * d.utilization)
-	for limit := d.stageLimit(a.Partitioned); s.stages <= limit; s.stages++ {
+	for limit := d.stageLimit(a); s.stages <= limit; s.stages++ {
 		if length := d.longest(s, budget); length >= d.wanted() && length > 0 {
 			return topology(s, a, d.lengthToSet(length)), true
 		}
@@ -152,7 +152,7 @@ func size(d demand, a accelerator.Accelerator) (Topology, bool) {
 // length is left to vLLM, which measures what is there.
 func (d demand) guess(s split, a accelerator.Accelerator) (Topology, bool) {
 	gpus := max(1, d.preset.GPUs)
-	s.stages = min((gpus+s.tensor-1)/s.tensor, d.stageLimit(a.Partitioned))
+	s.stages = min((gpus+s.tensor-1)/s.tensor, d.stageLimit(a))
 	return topology(s, a, d.context), true
 }
 

@@ -6,6 +6,7 @@ package plan_test
 import (
 	gocmp "cmp"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/preset"
 )
 
 // shape is what the worked examples state: nodes × tensor parallel size, and the context length (0: left to vLLM).
@@ -101,10 +103,8 @@ func TestNodes(t *testing.T) {
 		{name: "Ready nodes first", nodes: []plan.Node{node("a", true, large), node("b", false, small)}, want: shape{1, 8, 131072}},
 		{name: "none Ready", nodes: []plan.Node{node("a", false, large), node("b", false, small)}, want: shape{1, 1, 21248}},
 		{name: "nodes without GPUs do not count", nodes: []plan.Node{node("a", true, accelerator.Accelerator{}), node("b", true, large)}, want: shape{1, 8, 131072}},
-		{name: "named nodes outweigh the type", instance: "Standard_NC24ads_A100_v4", preferred: []string{"b"},
-			nodes: []plan.Node{node("a", true, large), node("b", true, small)}, want: shape{1, 1, 21248}},
-		{name: "named nodes that are not there", instance: "Standard_NC24ads_A100_v4", preferred: []string{"c"},
-			nodes: []plan.Node{node("a", true, large)}, want: shape{1, 1, 0}},
+		{name: "named nodes outweigh the type", instance: "Standard_NC24ads_A100_v4", preferred: []string{"b"}, nodes: []plan.Node{node("a", true, large), node("b", true, small)}, want: shape{1, 1, 21248}},
+		{name: "named nodes that are not there", instance: "Standard_NC24ads_A100_v4", preferred: []string{"c"}, nodes: []plan.Node{node("a", true, large)}, want: shape{1, 1, 0}},
 		{name: "nothing known", instance: "n1-custom", want: shape{1, 1, 0}},
 		{name: "memory unknown", nodes: []plan.Node{node("a", true, nvidia(4, 0))}, want: shape{1, 4, 0}},
 		{name: "slices are not combined", nodes: []plan.Node{node("a", true, slice)}, want: shape{1, 1, 131072}, resource: "nvidia.com/mig-3g.40gb"},
@@ -139,36 +139,43 @@ func TestEveryPair(t *testing.T) {
 		p := w.preset(t, name)
 		for _, instance := range w.facts.Instances.Names() {
 			got, err := plan.New(workspace(name, instance), p, w.facts)
-			if err != nil {
-				terminal, ok := errors.AsType[*outcome.Terminal](err)
-				if !ok || terminal.Reason == "" || terminal.Error() == "" {
-					t.Errorf("%s on %s: %v is not terminal", name, instance, err)
-				}
-				continue
+			if err == nil {
+				planned++
+				a, _ := w.facts.Instances.Lookup(instance)
+				err = contradiction(got, p, a.Accelerator)
+			} else if terminal, ok := errors.AsType[*outcome.Terminal](err); ok && terminal.Reason != "" && terminal.Error() != "" {
+				err = nil
 			}
-			planned++
-			a, _ := w.facts.Instances.Lookup(instance)
-			topology := got.Topology
-			tensor, stages, length := int(topology.TensorParallel), int(topology.PipelineParallel), int(topology.MaxModelLen)
-			layers := float64((p.Attention.Layers+stages-1)/stages) / float64(p.Attention.Layers)
-			used := 1.02*float64(p.WeightsSize)*layers/float64(tensor) + float64(p.OverheadPerGPU) +
-				float64(p.KVBytesPerTokenPerGPU(tensor))*layers*float64(length)
-			switch {
-			case used > 0.84*float64(a.MemoryPerGPU)+1:
-				t.Errorf("%s on %s: %+v uses %.0f of %d bytes", name, instance, topology, used, a.MemoryPerGPU)
-			case length < 1 || length > p.MaxContextLength:
-				t.Errorf("%s on %s: max-model-len %d, limit %d", name, instance, length, p.MaxContextLength)
-			case !p.AllowsTensorParallel(tensor) || tensor > a.Count || topology.GPUsPerPod != topology.TensorParallel:
-				t.Errorf("%s on %s: %+v of %d GPUs", name, instance, topology, a.Count)
-			case stages > 1 && !p.MultiNode, stages > p.Attention.Layers, topology.NodesPerReplica != topology.PipelineParallel:
-				t.Errorf("%s on %s: %+v for %d layers", name, instance, topology, p.Attention.Layers)
-			case len(got.Names.Workloads) != 1:
-				t.Errorf("%s on %s: workloads %v", name, instance, got.Names.Workloads)
+			if err != nil {
+				t.Errorf("%s on %s: %v", name, instance, err)
 			}
 		}
 	}
 	if planned < 1000 {
 		t.Errorf("only %d pairs fit: the test shows too little", planned)
+	}
+}
+
+// contradiction says what of a plan cannot be true on nodes that offer a.
+func contradiction(got plan.Plan, p preset.Preset, a accelerator.Accelerator) error {
+	topology := got.Topology
+	tensor, stages, length := int(topology.TensorParallel), int(topology.PipelineParallel), int(topology.MaxModelLen)
+	layers := float64((p.Attention.Layers+stages-1)/stages) / float64(p.Attention.Layers)
+	used := 1.02*float64(p.WeightsSize)*layers/float64(tensor) + float64(p.OverheadPerGPU) +
+		float64(p.KVBytesPerTokenPerGPU(tensor))*layers*float64(length)
+	switch {
+	case used > 0.84*float64(a.MemoryPerGPU)+1:
+		return fmt.Errorf("%+v uses %.0f of %d bytes", topology, used, a.MemoryPerGPU)
+	case length < 1 || length > p.MaxContextLength:
+		return fmt.Errorf("max-model-len %d, limit %d", length, p.MaxContextLength)
+	case !p.AllowsTensorParallel(tensor) || tensor > a.Count || topology.GPUsPerPod != topology.TensorParallel:
+		return fmt.Errorf("%+v of %d GPUs", topology, a.Count)
+	case stages > 1 && !p.MultiNode, stages > p.Attention.Layers, topology.NodesPerReplica != topology.PipelineParallel:
+		return fmt.Errorf("%+v for %d layers", topology, p.Attention.Layers)
+	case len(got.Names.Workloads) != 1:
+		return fmt.Errorf("workloads %v", got.Names.Workloads)
+	default:
+		return nil
 	}
 }
 

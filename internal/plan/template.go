@@ -25,7 +25,7 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 		return Plan{}, invalidTemplate("inference.template has no containers: write inference.template.spec.containers with at least a name and an image")
 	}
 	replicas := replicasOf(ws.Inference.Replicas, replicasOf(ws.Resource.Count, 1))
-	plan := base(ws, f, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
+	plan := base(ws, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
 	plan.Port = portOf(template.Spec.Containers[0])
 	plan.Template = template.DeepCopy()
 	for _, name := range f.Config.ImagePullSecrets {

@@ -62,11 +62,13 @@ func TestDecode(t *testing.T) {
 			}
 			c.EndpointPicker.Image, c.EndpointPicker.Version = "ghcr.io/llm-d/llm-d-router-endpoint-picker", "v0.10.0"
 		}},
-		{"own images", "modelServer: {image: registry.example:5000/vllm, version: v1}\nendpointPicker: {image: registry.example/epp, version: main}",
+		{
+			"own images", "modelServer: {image: registry.example:5000/vllm, version: v1}\nendpointPicker: {image: registry.example/epp, version: main}",
 			func(c *v1alpha1.Configuration) {
 				c.ModelServer.Image, c.ModelServer.Version = "registry.example:5000/vllm", "v1"
 				c.EndpointPicker.Image, c.EndpointPicker.Version = "registry.example/epp", "main"
-			}},
+			},
+		},
 		{"resources are taken whole", "endpointPicker: {resources: {requests: {cpu: \"2\"}}}", func(c *v1alpha1.Configuration) {
 			c.EndpointPicker.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
 		}},
@@ -111,8 +113,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{head + "registry: mirror.example/", "registry: Invalid value"},
 		{head + "imagePullSecrets: [a_b]", "imagePullSecrets: Invalid value"},
 		{head + "chart: {dialect: helm}", `chart.dialect: Unsupported value: "helm": supported values: "inferencepool", "llm-d-router-gateway"`},
-		{head + "chart: {version: v1.6.0}",
-			`supported values: "v1.0.0", "v1.0.1", "v1.0.2", "v1.1.0", "v1.2.0", "v1.2.1", "v1.3.0", "v1.3.1", "v1.4.0", "v1.5.0"`},
+		{
+			head + "chart: {version: v1.6.0}",
+			`supported values: "v1.0.0", "v1.0.1", "v1.0.2", "v1.1.0", "v1.2.0", "v1.2.1", "v1.3.0", "v1.3.1", "v1.4.0", "v1.5.0"`,
+		},
 		{head + "chart: {dialect: llm-d-router-gateway, version: v1.5.0}", `supported values: "v0.9.0", "v0.10.0"`},
 		{head + "chart: {url: \"https://example.com\"}", "must begin with oci://"},
 		{head + "endpointPicker: {replicas: -1}", "endpointPicker.replicas: Invalid value"},

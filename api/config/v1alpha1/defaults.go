@@ -11,9 +11,10 @@ import (
 )
 
 const (
-	// APIVersion and Kind of the file.
+	// APIVersion is the file's apiVersion.
 	APIVersion = "config.kaito.sh/v1alpha1"
-	Kind       = "Configuration"
+	// Kind is the file's kind.
+	Kind = "Configuration"
 
 	// DefaultModelServerImage is vLLM's own image.
 	DefaultModelServerImage = "docker.io/vllm/vllm-openai"
