@@ -23,6 +23,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
@@ -106,9 +107,21 @@ func check(p plan.Plan, shape plan.Shape) error {
 		return errors.New("the plan has no port")
 	case len(p.Pool.Selector) == 0:
 		return errors.New("the plan has no selector")
+	case p.Pool.EPP.FailureMode != "" && p.Pool.EPP.FailureMode != configv1alpha1.FailOpen && p.Pool.EPP.FailureMode != configv1alpha1.FailClose:
+		return fmt.Errorf("the failure mode %q is not known", p.Pool.EPP.FailureMode)
 	case shape != plan.ShapeDeployment && shape != plan.ShapeStatefulSet:
 		return fmt.Errorf("the workload's shape %q is not known", shape)
-	default:
-		return nil
 	}
+	return checkNames(p)
+}
+
+// checkNames lets only names into the patches: YAML has characters, such as U+0085, that do not survive it unquoted.
+func checkNames(p plan.Plan) error {
+	names := append([]string{p.Namespace, p.Name, p.Names.Pool, p.Names.EPP}, p.Pool.ImagePullSecrets...)
+	for _, name := range names {
+		if faults := validation.IsDNS1123Subdomain(name); len(faults) > 0 {
+			return fmt.Errorf("the plan has an invalid name %q: %s", name, strings.Join(faults, "; "))
+		}
+	}
+	return nil
 }

@@ -56,11 +56,37 @@ func checkObjects(t *rapid.T, p plan.Plan, objects pool.Objects) {
 			t.Fatalf("our labels are gone: %v", object.GetLabels())
 		}
 	}
+	checkSecrets(t, p, spec.PostRenderers[0].Kustomize.Patches[0].Patch)
 	for _, patch := range spec.PostRenderers[0].Kustomize.Patches {
 		var body any
 		if err := yaml.UnmarshalStrict([]byte(patch.Patch), &body); err != nil {
 			t.Fatalf("a patch is not YAML: %v\n%s", err, patch.Patch)
 		}
+	}
+}
+
+// podPatch is the part of the Deployment's patch that holds somebody's text.
+type podPatch struct {
+	Spec struct {
+		Template struct {
+			Spec struct {
+				ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets"`
+			} `json:"spec"`
+		} `json:"template"`
+	} `json:"spec"`
+}
+
+func checkSecrets(t *rapid.T, p plan.Plan, patch string) {
+	var body podPatch
+	if err := yaml.Unmarshal([]byte(patch), &body); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{}
+	for _, ref := range body.Spec.Template.Spec.ImagePullSecrets {
+		got = append(got, ref.Name)
+	}
+	if diff := cmp.Diff(p.Pool.ImagePullSecrets, got); diff != "" {
+		t.Fatalf("the pull secrets are others:\n%s", diff)
 	}
 }
 
@@ -113,8 +139,14 @@ func anyPlan(t *rapid.T) (plan.Plan, plan.Shape) {
 	dialect := rapid.SampledFrom(dialects()).Draw(t, "dialect")
 	text := rapid.String()
 	p := example()
-	p.Namespace, p.Name = text.Draw(t, "namespace"), text.Draw(t, "name")
-	p.Names.Pool = rapid.StringN(0, 53, -1).Draw(t, "pool")
+	// Also names that YAML would read as something else.
+	name := rapid.OneOf(rapid.StringMatching(`[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?`), rapid.SampledFrom([]string{"null", "yes", "1e3", "0x1", "1.0"}))
+	broken := rapid.IntRange(0, 9).Draw(t, "broken")
+	p.Namespace, p.Name = name.Draw(t, "namespace"), name.Draw(t, "name")
+	p.Names.Pool, p.Names.EPP = name.Draw(t, "pool"), name.Draw(t, "epp")
+	if broken == 0 {
+		p.Names.Pool = text.Draw(t, "broken pool")
+	}
 	p.Port = rapid.Int32().Draw(t, "port")
 	p.Pool = &plan.Pool{
 		Selector: rapid.MapOfN(text, text, 0, 4).Draw(t, "selector"),
@@ -127,11 +159,11 @@ func anyPlan(t *rapid.T) (plan.Plan, plan.Shape) {
 			Image: text.Draw(t, "image"), Version: text.Draw(t, "tag"),
 			PullPolicy:  corev1.PullPolicy(text.Draw(t, "pullPolicy")),
 			Replicas:    rapid.Int32().Draw(t, "replicas"),
-			FailureMode: configv1alpha1.FailureMode(text.Draw(t, "failureMode")),
+			FailureMode: rapid.SampledFrom([]configv1alpha1.FailureMode{"", "FailOpen", "FailClose", "Other"}).Draw(t, "failureMode"),
 			Resources:   anyResources(t),
 		},
 		Flux:             configv1alpha1.Flux{Labels: rapid.MapOfN(text, text, 0, 2).Draw(t, "labels"), SecretRef: text.Draw(t, "secret")},
-		ImagePullSecrets: rapid.SliceOfN(text, 0, 2).Draw(t, "secrets"),
+		ImagePullSecrets: rapid.SliceOfN(name, 0, 2).Draw(t, "secrets"),
 	}
 	return p, rapid.SampledFrom([]plan.Shape{plan.ShapeDeployment, plan.ShapeStatefulSet, "", "Job"}).Draw(t, "shape")
 }

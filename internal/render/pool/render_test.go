@@ -169,7 +169,17 @@ func TestRenderRefuses(t *testing.T) {
 		"no names":    {change: func(p *plan.Plan) { p.Names.EPP = "" }, want: "the plan has no names for the pool and its endpoint picker"},
 		"no port":     {change: func(p *plan.Plan) { p.Port = 0 }, want: "the plan has no port"},
 		"no selector": {change: func(p *plan.Plan) { p.Pool.Selector = nil }, want: "the plan has no selector"},
-		"shape":       {shape: "DaemonSet", want: `the workload's shape "DaemonSet" is not known`},
+		"failure mode": {
+			change: func(p *plan.Plan) { p.Pool.EPP.FailureMode = "FailClosed" },
+			want:   `the failure mode "FailClosed" is not known`,
+		},
+		"pull secret": {
+			change: func(p *plan.Plan) { p.Pool.ImagePullSecrets = []string{"good", "a\u0085b"} },
+			want: `the plan has an invalid name "a\u0085b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric ` +
+				`characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for ` +
+				`validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')`,
+		},
+		"shape": {shape: "DaemonSet", want: `the workload's shape "DaemonSet" is not known`},
 		"dialect": {
 			change: func(p *plan.Plan) { p.Pool.Chart.Dialect = "bitnami" },
 			want:   `chart dialect "bitnami" is not supported: choose one of inferencepool, llm-d-router-gateway`,
