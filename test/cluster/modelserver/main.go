@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Command modelserver stands in for `vllm serve` on clusters without GPUs. It is not a model: its answers are words drawn
 // at random, the same ones for the same prompt. Everything around the answer is meant to be like vLLM, so that whatever
 // deploys, routes to or watches vLLM can be tried against it.

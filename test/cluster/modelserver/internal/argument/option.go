@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package argument reads the command line of `vllm serve` the way vLLM's own parser does, so that an argument
 // that real vLLM would refuse is refused here too. It knows the names, the number of values and the allowed values.
 package argument

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package argument
 
 import (
@@ -47,29 +50,39 @@ func TestAccepted(t *testing.T) {
 		"utilization":          {"org/m --gpu-memory-utilization 0.84", func(c *Config) { c.GPUUtilization = "0.84" }},
 		"api keys":             {"org/m --api-key a b", func(c *Config) { c.APIKeys = []string{"a", "b"} }},
 		"literal template":     {"org/m --chat-template {{messages}}", func(*Config) {}},
-		"tools": {"org/m --enable-auto-tool-choice --tool-call-parser phi4_mini_json --reasoning-parser deepseek_r1",
-			func(c *Config) { c.AutoTools = true }},
-		"leader": {"org/m --nnodes 2 --node-rank 0 --master-addr ws-0.ws --master-port 29600 -tp 2",
+		"tools": {
+			"org/m --enable-auto-tool-choice --tool-call-parser phi4_mini_json --reasoning-parser deepseek_r1",
+			func(c *Config) { c.AutoTools = true },
+		},
+		"leader": {
+			"org/m --nnodes 2 --node-rank 0 --master-addr ws-0.ws --master-port 29600 -tp 2",
 			func(c *Config) {
 				c.TensorParallel = 2
 				c.Nodes = Nodes{Count: 2, MasterAddr: "ws-0.ws", MasterPort: 29600}
-			}},
-		"worker": {"org/m -n2 -r1 --headless -pp 2",
+			},
+		},
+		"worker": {
+			"org/m -n2 -r1 --headless -pp 2",
 			func(c *Config) {
 				c.PipelineParallel = 2
 				c.Nodes = Nodes{Count: 2, Rank: 1, MasterAddr: "127.0.0.1", MasterPort: 29501, Headless: true}
-			}},
-		"adapters": {`org/m --enable-lora --max-loras 2 --lora-modules a=org/a {"name":"b","path":"org/b","base_model_name":"org/m"}`,
+			},
+		},
+		"adapters": {
+			`org/m --enable-lora --max-loras 2 --lora-modules a=org/a {"name":"b","path":"org/b","base_model_name":"org/m"}`,
 			func(c *Config) {
 				c.LoRA = LoRA{Enabled: true, Max: 2, Modules: []Adapter{{Name: "a", Path: "org/a"}, {Name: "b", Path: "org/b", Base: "org/m"}}}
-			}},
-		"what the operator passes": {"org/m --served-model-name=p --port=5000 --max-model-len=131072 --dtype=float16" +
-			" --tensor-parallel-size=1 --gpu-memory-utilization=0.84 --revision=abc --code-revision=abc" +
-			" --tokenizer-revision=abc --download-dir=/w --swap-space=4 --cpu-offload-gb=0 --enable-chunked-prefill" +
-			" --distributed-executor-backend=mp --trust-remote-code --load-format=auto --kv-cache-dtype=fp8 --seed=-1",
+			},
+		},
+		"what the operator passes": {
+			"org/m --served-model-name=p --port=5000 --max-model-len=131072 --dtype=float16" +
+				" --tensor-parallel-size=1 --gpu-memory-utilization=0.84 --revision=abc --code-revision=abc" +
+				" --tokenizer-revision=abc --download-dir=/w --swap-space=4 --cpu-offload-gb=0 --enable-chunked-prefill" +
+				" --distributed-executor-backend=mp --trust-remote-code --load-format=auto --kv-cache-dtype=fp8 --seed=-1",
 			func(c *Config) {
 				c.Served, c.Port, c.MaxModelLen, c.GPUUtilization, c.CacheType = []string{"p"}, 5000, 131072, "0.84", "fp8"
-			}},
+			},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package argument
 
 import "slices"
@@ -87,8 +90,10 @@ func lora() []option {
 }
 
 func quantizations() []string {
-	return []string{"auto-round", "awq", "awq_marlin", "bitblas", "bitsandbytes", "compressed-tensors", "cpu_awq",
+	return []string{
+		"auto-round", "awq", "awq_marlin", "bitblas", "bitsandbytes", "compressed-tensors", "cpu_awq",
 		"deepspeedfp", "experts_int8", "fbgemm_fp8", "fp8", "fp_quant", "gguf", "gptq", "gptq_bitblas", "gptq_marlin",
 		"gptq_marlin_24", "hqq", "inc", "ipex", "modelopt", "modelopt_fp4", "modelopt_mixed", "modelopt_mxfp8",
-		"moe_wna16", "mxfp4", "mxfp8", "petit_nvfp4", "ptpc_fp8", "quark", "rtn", "torchao", "tpu_int8"}
+		"moe_wna16", "mxfp4", "mxfp8", "petit_nvfp4", "ptpc_fp8", "quark", "rtn", "torchao", "tpu_int8",
+	}
 }

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package argument
 
 import "slices"
@@ -99,16 +102,20 @@ func compilation() []option {
 
 // toolParsers lists the tool call parsers that vLLM ships.
 func toolParsers() []string {
-	return []string{"deepseek_v3", "deepseek_v31", "deepseek_v32", "deepseek_v4", "ernie45", "functiongemma", "gemma4",
+	return []string{
+		"deepseek_v3", "deepseek_v31", "deepseek_v32", "deepseek_v4", "ernie45", "functiongemma", "gemma4",
 		"gigachat3", "glm45", "glm47", "granite", "granite-20b-fc", "granite4", "hermes", "hunyuan_a13b", "internlm",
 		"jamba", "kimi_k2", "llama3_json", "llama4_json", "llama4_pythonic", "longcat", "minimax", "minimax_m2",
 		"mistral", "olmo3", "openai", "phi4_mini_json", "pythonic", "qwen3_coder", "qwen3_xml", "seed_oss", "step3",
-		"step3p5", "xlam"}
+		"step3p5", "xlam",
+	}
 }
 
 // reasoningParsers lists the reasoning parsers that vLLM ships.
 func reasoningParsers() []string {
-	return []string{"deepseek_r1", "deepseek_v3", "deepseek_v4", "ernie45", "gemma4", "glm45", "granite", "holo2",
+	return []string{
+		"deepseek_r1", "deepseek_v3", "deepseek_v4", "ernie45", "gemma4", "glm45", "granite", "holo2",
 		"hunyuan_a13b", "kimi_k2", "minimax_m2", "minimax_m2_append_think", "mistral", "nemotron_v3", "olmo3",
-		"openai_gptoss", "qwen3", "seed_oss", "step3", "step3p5"}
+		"openai_gptoss", "qwen3", "seed_oss", "step3", "step3p5",
+	}
 }

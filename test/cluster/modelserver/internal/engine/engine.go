@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package engine simulates how vLLM works through its requests: a limited number of them run at the same time, the
 // others wait in order, and each token takes room in a KV cache of fixed size. So queue length and cache use, which the
 // Endpoint Picker decides by, rise and fall with the requests that really come. What it says is not a model's answer.

@@ -1,8 +1,12 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package metric shows the load of an engine as vLLM does: the same names, labels and types, so that Endpoint Pickers,
 // autoscalers and dashboards read the stand-in as they read vLLM.
 package metric
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 
@@ -109,9 +113,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	info, load := c.metrics.info, c.load()
 	send := func(kind prometheus.ValueType, name, help string, value float64, more prometheus.Labels) {
 		labels := c.metrics.labels()
-		for k, v := range more {
-			labels[k] = v
-		}
+		maps.Copy(labels, more)
 		to <- prometheus.MustNewConstMetric(prometheus.NewDesc("vllm:"+name, help, nil, labels), kind, value)
 	}
 	waiting, use := float64(load.Waiting), load.CacheUse

@@ -1,6 +1,10 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package metric
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -14,7 +18,7 @@ import (
 
 func scrape(m *Metrics, load engine.Load) string {
 	w := httptest.NewRecorder()
-	m.Handler(func() engine.Load { return load }).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	m.Handler(func() engine.Load { return load }).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	var lines []string
 	for line := range strings.Lines(w.Body.String()) {
 		if !strings.HasPrefix(line, "# HELP") && !strings.Contains(line, "_bucket{") {

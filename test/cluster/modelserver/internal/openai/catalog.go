@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -31,20 +34,26 @@ func newCatalog(c Config, adapters []Adapter) *catalog {
 	}
 }
 
-// find returns the name to answer with, and the adapter that it stands for; the base model has none.
-func (c *catalog) find(name string) (model, adapter string, err error) {
+// entry is something that answers.
+type entry struct {
+	name    string
+	adapter string // empty for the base model
+}
+
+// find returns what answers to a name; no name means the base model, as with vLLM.
+func (c *catalog) find(name string) (entry, error) {
 	if name == "" {
-		return c.served[0], "", nil
+		return entry{name: c.served[0]}, nil
 	}
 	if slices.Contains(c.served, name) {
-		return name, "", nil
+		return entry{name: name}, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.index(name) < 0 {
-		return "", "", unknownModel(name)
+		return entry{}, unknownModel(name)
 	}
-	return name, name, nil
+	return entry{name: name, adapter: name}, nil
 }
 
 func (c *catalog) index(name string) int {

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -24,28 +27,17 @@ type choice struct {
 // deltas yields the text as it may be shown: not before it is sure that it does not belong to a stop text.
 func (c *choice) deltas(ctx context.Context) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		end := engine.Aborted // unless it ends by itself
-		defer func() {
-			c.reason = c.sequence.Finish(end)
-			if c.stop != nil {
-				// The engine may have come to its own end before it heard of the stop text.
-				c.reason = engine.Stopped
-			}
-		}()
+		defer c.conclude()
 		if c.echo != "" && !yield(c.echo) {
 			return
 		}
 		held := ""
 		for piece := range c.sequence.Tokens(ctx) {
 			c.tokens++
-			var ready string
-			ready, held, c.stop = split(held+piece, c.stops)
-			if ready != "" && !yield(ready) {
+			text := split(held+piece, c.stops)
+			held, c.stop = text.held, text.stop
+			if text.ready != "" && !yield(text.ready) || c.stop != nil {
 				return
-			}
-			if c.stop != nil {
-				end = engine.Stopped
-				break
 			}
 		}
 		if held != "" {
@@ -54,17 +46,35 @@ func (c *choice) deltas(ctx context.Context) iter.Seq[string] {
 	}
 }
 
-// split returns the text before the first stop text and that stop text, or, if there is none, the text that is safe to
-// show and the rest, which could be the beginning of a stop text.
-func split(text string, stops []string) (ready, held string, stop *string) {
+// conclude ends the sequence, if it has not ended by itself, and notes why.
+func (c *choice) conclude() {
+	if c.stop == nil {
+		c.reason = c.sequence.Finish(engine.Aborted)
+		return
+	}
+	c.sequence.Finish(engine.Stopped)
+	// The engine may have come to its own end before it heard of the stop text, which is the reason all the same.
+	c.reason = engine.Stopped
+}
+
+// pieces are the parts of a text that may hold a stop text.
+type pieces struct {
+	ready string  // can be shown
+	held  string  // could be the beginning of a stop text
+	stop  *string // was found after ready
+}
+
+// split takes a text apart at the first stop text, or before what could become one.
+func split(text string, stops []string) pieces {
 	first := len(text)
+	var stop *string
 	for _, s := range stops {
 		if at := strings.Index(text, s); s != "" && at >= 0 && at < first {
 			first, stop = at, &s
 		}
 	}
 	if stop != nil {
-		return text[:first], "", stop
+		return pieces{ready: text[:first], stop: stop}
 	}
 	keep := 0
 	for _, s := range stops {
@@ -74,5 +84,5 @@ func split(text string, stops []string) (ready, held string, stop *string) {
 			}
 		}
 	}
-	return text[:len(text)-keep], text[len(text)-keep:], nil
+	return pieces{ready: text[:len(text)-keep], held: text[len(text)-keep:]}
 }

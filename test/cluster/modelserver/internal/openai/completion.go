@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -90,17 +93,17 @@ func (s *server) completions(w http.ResponseWriter, r *http.Request) error {
 
 // accept queues all that a request asks for; otherwise is the number of tokens when the request says nothing.
 func (s *server) accept(r *http.Request, wanted request, texts []string, otherwise int) (*job, error) {
-	model, adapter, err := s.catalog.find(wanted.Model)
+	model, err := s.catalog.find(wanted.Model)
 	if err != nil {
 		return nil, err
 	}
-	todo, err := wanted.engineRequests(texts, adapter, func(prompt string) (int, error) {
+	todo, err := wanted.engineRequests(texts, model.adapter, func(prompt string) (int, error) {
 		return wanted.limit(prompt, s.MaxModelLen, otherwise)
 	})
 	if err != nil {
 		return nil, err
 	}
-	j := &job{id: requestID(r), model: model, created: time.Now().Unix(), prompts: texts, stream: wanted.Stream}
+	j := &job{id: requestID(r), model: model.name, created: time.Now().Unix(), prompts: texts, stream: wanted.Stream}
 	j.streamUsage = s.ForceUsage || wanted.StreamOptions != nil && wanted.StreamOptions.IncludeUsage
 	for i, one := range todo {
 		c := &choice{index: i, sequence: s.Engine.Submit(one), stops: wanted.Stop}

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -119,7 +122,7 @@ func TestMetricsUnderLoad(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		for range 3 {
 			go func() {
-				r := httptest.NewRequest("POST", "/v1/completions", strings.NewReader(`{"prompt":"hello","stream":true,`+forever+`}`))
+				r := httptest.NewRequest(http.MethodPost, "/v1/completions", strings.NewReader(`{"prompt":"hello","stream":true,`+forever+`}`))
 				h.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
 			}()
 		}

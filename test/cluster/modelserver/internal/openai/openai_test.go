@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -182,28 +185,36 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// One real connection: the first event arrives while the answer is still being made, and going away ends the request.
+// On real connections: an event arrives at once, although no other follows it for long, and a client that goes away
+// ends its request.
 func TestStreamIsFlushedAndEndsWithTheClient(t *testing.T) {
 	t.Parallel()
 	h, ended := model(t, unchanged)
 	server := httptest.NewServer(h)
 	defer server.Close()
-	answer, err := server.Client().Post(server.URL+"/v1/completions", "application/json",
-		strings.NewReader(`{"prompt":"hello","stream":true,`+forever+`}`))
-	if err != nil {
-		t.Fatal(err)
+	begin := func() io.Closer {
+		answer, err := server.Client().Post(server.URL+"/v1/chat/completions", "application/json",
+			strings.NewReader(`{"messages":[{"role":"user","content":"hello"}],"stream":true,`+forever+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(answer.Body).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "data: {") {
+			t.Fatalf("first line %q, %v", line, err)
+		}
+		return answer.Body
 	}
-	line, err := bufio.NewReader(answer.Body).ReadString('\n')
-	if err != nil || !strings.HasPrefix(line, "data: {") {
-		t.Fatalf("first line %q, %v", line, err)
-	}
+	running := begin()
+	waiting := begin() // there is one slot: nothing but the role comes before the other request ends
 	if len(ended) > 0 {
-		t.Fatal("the first event came after the end")
+		t.Fatal("the first event of the second request came only after the first request had ended")
 	}
-	if err := answer.Body.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if o := <-ended; o.Reason != engine.Aborted || o.GeneratedTokens >= 900 {
-		t.Errorf("outcome %+v, want an aborted request", o)
+	for _, client := range []io.Closer{waiting, running} {
+		if err := client.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if o := <-ended; o.Reason != engine.Aborted || o.GeneratedTokens >= 900 {
+			t.Errorf("outcome %+v, want an aborted request", o)
+		}
 	}
 }

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -176,7 +179,7 @@ func (r request) engineRequests(texts []string, adapter string, limit func(strin
 		for i := range n {
 			all = append(all, engine.Request{
 				Prompt: text, Adapter: adapter, MaxTokens: most, MinTokens: r.MinTokens, Endless: r.IgnoreEOS,
-				Seed: uint64(r.Seed) + uint64(i), //nolint:gosec // any bits will do as a seed
+				Seed: uint64(r.Seed) + uint64(i),
 			})
 		}
 	}

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package openai serves the HTTP API of `vllm serve`: OpenAI's models, completions and chat completions, and vLLM's own
 // paths beside them. Log probabilities, tool calls, images and structured output are accepted but not made.
 package openai

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package openai
 
 import (
@@ -15,7 +18,7 @@ func (s *server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, &wanted); err != nil {
 		return err
 	}
-	if _, _, err := s.catalog.find(wanted.Model); err != nil {
+	if _, err := s.catalog.find(wanted.Model); err != nil {
 		return err
 	}
 	prompt := wanted.Prompt
@@ -39,7 +42,7 @@ func (s *server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, &wanted); err != nil {
 		return err
 	}
-	if _, _, err := s.catalog.find(wanted.Model); err != nil {
+	if _, err := s.catalog.find(wanted.Model); err != nil {
 		return err
 	}
 	text, err := token.Decode(wanted.Tokens)

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package rendezvous brings the nodes of one model together, over TCP as torch.distributed does: rank 0 listens on the
 // master port, and all ranks, rank 0 too, connect to the master address. So a wrong address, a missing DNS record, a
 // wrong rank or different arguments end in a model that never gets ready, as with vLLM.

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package rendezvous
 
 import (
@@ -114,7 +117,8 @@ func TestWorkerMayLeaveAndComeBackBeforeItIsComplete(t *testing.T) {
 		join(t, address, member(0))
 		join(t, address, member(2))
 		select {
-		case <-again:
+		case err := <-again:
+			t.Log(err)
 			continue
 		case <-leader.Complete():
 		}
@@ -135,7 +139,8 @@ func TestWorkerWaitsForTheMaster(t *testing.T) {
 	}
 	waits := make(chan struct{})
 	log := slog.New(slog.NewTextHandler(&firstWrite{told: waits}, nil))
-	go func() { _ = Join(t.Context(), address, member(1), log) }()
+	done := make(chan error, 1)
+	go func() { done <- Join(t.Context(), address, member(1), log) }()
 	<-waits
 	leader := Lead(listen(t, address), member(0))
 	defer leader.Close()

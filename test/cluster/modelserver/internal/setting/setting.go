@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package setting reads the switches of the stand-in from the environment, so that the command line stays vLLM's.
 package setting
 

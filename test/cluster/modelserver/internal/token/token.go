@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package token is the language of the stand-in: a token is four bytes of text, and answers are made of three-letter
 // words. It needs no vocabulary files, counts about as real tokenizers do for English, and every token can be turned
 // back into its text.
