@@ -306,7 +306,8 @@ func (c *Cluster) restoreMachine() error {
 	if c.Config.Machine == nil {
 		return failed
 	}
-	return errors.Join(failed, machine.RestoreSysctls(c.Config.Machine.Sysctls), machine.RemoveMade(c.Config.Machine.Missing))
+	return errors.Join(failed, machine.RestoreSysctls(c.Config.Machine.Sysctls),
+		machine.RemoveMade(c.Config.Machine.Missing, string(c.Dir), node.NetworkPrefix))
 }
 
 // hostsOfRegistry returns the names in the certificate of the registry's TLS front.

@@ -169,6 +169,8 @@ func (p Plane) ControllerManagerSpec() process.Spec {
 			"--root-ca-file="+ca.Cert,
 			"--cluster-signing-cert-file="+ca.Cert,
 			"--cluster-signing-key-file="+ca.Key,
+			// It makes this directory, by default under /usr.
+			"--flex-volume-plugin-dir="+p.Dir.Under("volume-plugins"),
 			"--concurrent-gc-syncs=20",
 			"--concurrent-namespace-syncs=10",
 			"--kube-api-qps=500", "--kube-api-burst=1000",

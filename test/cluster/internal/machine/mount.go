@@ -93,37 +93,3 @@ func KillByArgument(argument string) error {
 	}
 	return nil
 }
-
-// Shared lists directories of the machine that containerd, its plugins and kubelet write to, whatever they are told.
-func Shared() []string {
-	return []string{
-		"/run/workspace-cluster", "/run/containerd", "/var/lib/cni", "/var/log/containers", "/var/log/pods",
-		"/var/lib/containerd", "/opt/containerd", "/opt/cni", "/etc/cni", "/var/lib/kubelet", "/run/cni", "/run/netns",
-		"/usr/libexec/kubernetes", "/etc/containerd", "/run/nri", "/opt/nri", "/etc/nri", "/run/runc", "/run/flannel",
-		"/var/run/kubernetes", "/etc/kubernetes", "/var/lib/kube-proxy", "/run/xtables.lock", "/var/lib/calico",
-	}
-}
-
-// Missing returns those of Shared that do not exist.
-func Missing() []string {
-	return slices.DeleteFunc(Shared(), func(path string) bool {
-		_, err := os.Lstat(path)
-		return err == nil
-	})
-}
-
-// RemoveMade removes the paths that were missing before.
-func RemoveMade(missing []string) error {
-	var failed error
-	for _, path := range missing {
-		if !slices.Contains(Shared(), path) {
-			return fmt.Errorf("%s is not a directory that this program removes", path)
-		}
-		if left, err := MountsUnder(path); err != nil || len(left) > 0 {
-			failed = errors.Join(failed, err, fmt.Errorf("something is mounted under %s: %v", path, left))
-			continue
-		}
-		failed = errors.Join(failed, os.RemoveAll(path))
-	}
-	return failed
-}

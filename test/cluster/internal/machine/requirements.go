@@ -26,12 +26,15 @@ func CNIDir() string {
 	return ""
 }
 
-// Missing parts of the machine, each with what to do about it; empty means that tier node can run.
+// Problems returns what this machine lacks, each with what to do about it; empty means that tier node can run.
 func Problems(stateDir string) []string {
 	if os.Geteuid() != 0 {
 		return []string{"not root: run it as root"}
 	}
 	problems := append(missingCapabilities(), missingKernel()...)
+	if otherKubelet() {
+		problems = append(problems, "another kubelet uses /var/lib/kubelet/device-plugins: use its cluster by KUBECONFIG")
+	}
 	problems = append(problems, missingPrograms()...)
 	return append(problems, unusableState(stateDir)...)
 }

@@ -78,7 +78,7 @@ func (n Node) cniConfig() (string, error) {
 	}
 	raw, err := json.MarshalIndent(map[string]any{
 		"cniVersion": "1.0.0",
-		"name":       "workspace-cluster-" + n.Name,
+		"name":       NetworkPrefix + n.Name,
 		"plugins": []any{map[string]any{
 			"type": "bridge", "bridge": Bridge, "hairpinMode": true,
 			"ipam": map[string]any{

@@ -11,12 +11,14 @@ import (
 
 // The network of tier node. Everything that pods must reach listens on the gateway's address.
 const (
-	Bridge   = "wsc0"
-	Gateway  = "10.244.0.1"
-	PodCIDR  = "10.244.0.0/16"
-	Prefix   = "/16"
-	Registry = Gateway + ":15000"
-	Front    = Gateway + ":443"
+	Bridge  = "wsc0"
+	Gateway = "10.244.0.1"
+	PodCIDR = "10.244.0.0/16"
+	Prefix  = "/16"
+	// NetworkPrefix begins the names of the nodes' networks, by which the CNI plugins keep their results.
+	NetworkPrefix = "workspace-cluster-"
+	Registry      = Gateway + ":15000"
+	Front         = Gateway + ":443"
 	// APIPort is fixed: the network is, too, so there is only one cluster of this tier on a machine.
 	APIPort = 16443
 	// Sandbox is the image that holds a pod's namespaces.

@@ -1,0 +1,109 @@
+package image_test
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/image"
+)
+
+func spec(t *testing.T) image.Spec {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(binary, []byte("#!ELF, so to speak"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return image.Spec{Binary: binary, Entrypoint: "/usr/local/bin/vllm", Args: []string{"serve"}, User: image.NonRoot}
+}
+
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	built, err := image.Build(spec(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := built.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"/usr/local/bin/vllm", "serve"}, config.Config.Entrypoint); diff != "" {
+		t.Error(diff)
+	}
+	if config.Config.User != "65532:65532" || config.OS != "linux" {
+		t.Errorf("config is %+v", config)
+	}
+	layers, err := built.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("layers: %v, %v", layers, err)
+	}
+	blob, err := layers[0].Compressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, size, err := v1.SHA256(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want, err := layers[0].Digest(); err != nil || digest != want {
+		t.Errorf("the layer's digest is %v, of its content %v (%v)", want, digest, err)
+	}
+	if want, err := layers[0].Size(); err != nil || size != want {
+		t.Errorf("the layer's size is %d, of its content %d (%v)", want, size, err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := map[string]int64{}
+	for archive := tar.NewReader(content); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		modes[header.Name] = header.Mode
+	}
+	want := map[string]int64{
+		"tmp/": 0o1777, "etc/": 0o755, "var/": 0o755, "var/tmp/": 0o1777, "etc/passwd": 0o644, "etc/group": 0o644,
+		"usr/local/bin/vllm": 0o755,
+	}
+	if diff := cmp.Diff(want, modes); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBuildIsReproducible(t *testing.T) {
+	t.Parallel()
+	program := spec(t)
+	var digests []string
+	for range 2 {
+		built, err := image.Build(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := built.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		digests = append(digests, digest.String())
+	}
+	if digests[0] != digests[1] {
+		t.Errorf("two builds of one program: %v", digests)
+	}
+}
+
+func TestBuildNeedsItsProgram(t *testing.T) {
+	t.Parallel()
+	if _, err := image.Build(image.Spec{Binary: filepath.Join(t.TempDir(), "none"), Entrypoint: "/x"}); err == nil {
+		t.Error("an image of nothing was built")
+	}
+}
