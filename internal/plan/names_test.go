@@ -35,7 +35,12 @@ func TestNames(t *testing.T) {
 			Service:   long, Headless: "a-team-of-many-words-xxxxxxxxxxxxxxxxxxxxxxxx-01103dd1-headless",
 			Pool: "a-team-of-many-wo-01103dd1-inferencepool", EPP: "a-team-of-many-wo-01103dd1-inferencepool-epp",
 		}},
-		// A name that another's could be shortened to.
+		// Names that another's could be shortened to.
+		{"a-team-of-many-words-xxxxxxxxxxxxxxxxxxxxxx-01103dd1", Topology{Replicas: 1, NodesPerReplica: 2}, Names{
+			Workloads: []string{"a-team-of-many-words-xxxxxxxxxxxxxxxxxxxxxx-eafd79ed"},
+			Service:   "a-team-of-many-words-xxxxxxxxxxxxxxxxxxxxxx-01103dd1", Headless: "a-team-of-many-words-xxxxxxxxxxxxxxxxxxxxxx-01103dd1-headless",
+			Pool: "a-team-of-many-wo-eafd79ed-inferencepool", EPP: "a-team-of-many-wo-eafd79ed-inferencepool-epp",
+		}},
 		{"a-team-of-many-wo-01103dd1", Topology{Replicas: 1, NodesPerReplica: 1}, Names{
 			Workloads: []string{"a-team-of-many-wo-01103dd1"}, Service: "a-team-of-many-wo-01103dd1", Headless: "a-team-of-many-wo-01103dd1-headless",
 			Pool: "a-team-of-many-wo-3b8cb8b0-inferencepool", EPP: "a-team-of-many-wo-3b8cb8b0-inferencepool-epp",
@@ -52,7 +57,11 @@ func TestNames(t *testing.T) {
 func TestNamesAreApart(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		first := rapid.StringMatching(`[a-z]([a-z0-9-]{0,61}[a-z0-9])?`).Draw(t, "first")
+		first := rapid.OneOf(
+			rapid.StringMatching(`[a-z]([a-z0-9-]{0,61}[a-z0-9])?`),
+			// Shortened in one place or in all.
+			rapid.StringMatching(`[a-z][a-z0-9-]{35,61}[a-z0-9]`),
+		).Draw(t, "first")
 		second := neighbour(t, first)
 		if first == second || len(validation.IsDNS1123Label(second)) > 0 {
 			return
