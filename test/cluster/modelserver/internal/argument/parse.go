@@ -223,5 +223,7 @@ func isOption(arg string) bool {
 		return false
 	}
 	digits := strings.Trim(arg[1:], "0123456789.")
-	return digits != "" && !strings.Contains(arg, " ")
+	// A space makes a positional of it, unless it is in the value: --chat-template={{ a template }}.
+	name, _, _ := strings.Cut(arg, "=")
+	return digits != "" && !strings.Contains(name, " ")
 }
