@@ -11,13 +11,13 @@ import (
 )
 
 // Workspace is one model endpoint: where it may run (resource), what it serves (inference) and what is true of it now
-// (status). There is no spec: the fields are at top level, as in KAITO.
+// (status). The fields are at top level, as in KAITO.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:path=workspaces,singular=workspace,scope=Namespaced,shortName={wk,wks},categories={workspace}
 // +kubebuilder:storageversion
 // +kubebuilder:subresource:status
-// +kubebuilder:subresource:scale:specpath=.inference.replicas,statuspath=.status.replicas,selectorpath=.status.selector
+// +kubebuilder:subresource:scale:specpath=.spec.replicas,statuspath=.status.replicas,selectorpath=.status.selector
 // +kubebuilder:printcolumn:name="Model",type=string,JSONPath=.status.models[0]
 // +kubebuilder:printcolumn:name="Workload",type=string,JSONPath=.status.workload.kind
 // +kubebuilder:printcolumn:name="Replicas",type=string,JSONPath=.status.readyOfReplicas
@@ -31,6 +31,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="has(self.inference) || has(self.tuning)",message="inference is required: write inference.preset.name (a model of the catalogue) or inference.template (pods of your own)"
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="metadata.name must have at most 63 characters: it becomes a label value of every pod"
 // +kubebuilder:validation:XValidation:rule="!self.metadata.name.contains('.')",message="metadata.name must not contain dots: it becomes the name of a Service; write a DNS label such as workspace-phi-4"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.spec) || !has(oldSelf.spec.replicas) || !has(self.spec) || !has(self.spec.replicas) || self.spec.replicas != oldSelf.spec.replicas || !has(self.inference) || !has(oldSelf.inference) || (has(self.inference.replicas) ? self.inference.replicas : 1) == (has(oldSelf.inference.replicas) ? oldSelf.inference.replicas : 1)",message="inference.replicas has no effect while spec.replicas is set, as kubectl scale and autoscalers do: change spec.replicas, or remove it"
 type Workspace struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is standard object metadata.
@@ -40,6 +41,10 @@ type Workspace struct {
 	// resource says which nodes the model may use.
 	// +optional
 	Resource ResourceSpec `json:"resource,omitempty,omitzero"`
+
+	// spec holds what the scale subresource writes, and nothing else.
+	// +optional
+	Spec ScaleSpec `json:"spec,omitempty,omitzero"`
 
 	// inference says what is served: a preset of the catalogue, or a pod template.
 	// +optional
@@ -65,6 +70,16 @@ type WorkspaceList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Workspace `json:"items"`
+}
+
+// ScaleSpec is what the scale subresource writes: Kubernetes lets it write below spec only, and KAITO's API has no spec.
+type ScaleSpec struct {
+	// replicas is how many times the model is served, as set by kubectl scale or an autoscaler. It takes precedence over
+	// inference.replicas. An autoscaler needs it to be set once, since it takes 0 for switched off.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	// +optional
+	Replicas *int32 `json:"replicas,omitempty"`
 }
 
 // ResourceSpec says which nodes may run the model and of which type they are.

@@ -69,7 +69,8 @@ func (r *run) decide(ctx context.Context) error {
 		r.planErr = err
 		return nil
 	}
-	if r.ws.Inference.Template != nil {
+	// A stored Workspace of KAITO's may have neither; NewTemplate says so.
+	if r.ws.Inference == nil || r.ws.Inference.Preset == nil {
 		r.plan, r.planErr = plan.NewTemplate(r.ws, facts)
 		return nil
 	}

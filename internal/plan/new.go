@@ -49,7 +49,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	if !fits {
 		return Plan{}, need.doesNotFit(gpus, f.Instances)
 	}
-	t.Replicas = replicasOf(ws.Inference.Replicas, 1)
+	t.Replicas = replicasOf(ws, 1)
 
 	plan := base(ws, t)
 	plan.Port = ServerPort
@@ -108,11 +108,14 @@ func modelNames(p preset.Preset, adapters []Adapter) []string {
 	return names
 }
 
-func replicasOf(wanted *int32, otherwise int32) int32 {
-	if wanted == nil {
-		return otherwise
+// replicasOf is what the scale subresource wrote, else what the manifest says.
+func replicasOf(ws *v1beta1.Workspace, otherwise int32) int32 {
+	for _, wanted := range []*int32{ws.Spec.Replicas, ws.Inference.Replicas} {
+		if wanted != nil {
+			return max(0, *wanted)
+		}
 	}
-	return max(0, *wanted)
+	return otherwise
 }
 
 // schedulingOf turns the label selector into node requirements, in a stable order.

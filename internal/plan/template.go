@@ -24,7 +24,10 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 	if len(template.Spec.Containers) == 0 {
 		return Plan{}, invalidTemplate("inference.template has no containers: write inference.template.spec.containers with at least a name and an image")
 	}
-	replicas := replicasOf(ws.Inference.Replicas, replicasOf(ws.Resource.Count, 1))
+	replicas := replicasOf(ws, 1)
+	if ws.Spec.Replicas == nil && ws.Inference.Replicas == nil && ws.Resource.Count != nil {
+		replicas = max(0, *ws.Resource.Count)
+	}
 	plan := base(ws, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
 	plan.Port = portOf(template.Spec.Containers[0])
 	plan.Template = template.DeepCopy()

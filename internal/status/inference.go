@@ -35,7 +35,7 @@ func inference(in Input) verdict {
 	if message := notCreated(in.Children.Deployments); message != "" {
 		return no(condition, v1beta1.ReasonWorkloadRejected, message)
 	}
-	if r.outdated {
+	if r.outdated && r.exist > 0 {
 		return no(condition, v1beta1.ReasonRolloutInProgress, fmt.Sprintf(
 			"a new revision is rolled out; %d of %d replicas of it serve", r.ready, r.wanted))
 	}

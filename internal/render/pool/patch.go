@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 )
 
 // eppContainer is the EPP container's name in every chart.
@@ -42,7 +43,12 @@ type strategyPart struct {
 }
 
 type templatePart struct {
-	Spec podPart `json:"spec"`
+	Metadata labelsPart `json:"metadata"`
+	Spec     podPart    `json:"spec"`
+}
+
+type labelsPart struct {
+	Labels map[string]string `json:"labels"`
 }
 
 type podPart struct {
@@ -95,7 +101,13 @@ func hardened(s settings) deploymentPatch {
 	}
 	return deploymentPatch{
 		APIVersion: "apps/v1", Kind: "Deployment", Metadata: patchMetadata{Name: s.names.EPP},
-		Spec: deploymentSpecPart{Template: templatePart{Spec: pod}},
+		Spec: deploymentSpecPart{Template: templatePart{
+			// By these the operator finds the pods, to tell why one does not start.
+			Metadata: labelsPart{Labels: map[string]string{
+				v1beta1.LabelManagedBy: v1beta1.ManagedBy, v1beta1.LabelEndpointPicker: s.workspace,
+			}},
+			Spec: pod,
+		}},
 	}
 }
 

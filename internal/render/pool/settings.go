@@ -18,6 +18,7 @@ import (
 // settings are the choices of a plan's pool with nothing left open, the same for every dialect.
 type settings struct {
 	namespace string
+	workspace string
 	names     plan.Names
 	port      int32
 	selector  map[string]string
@@ -36,17 +37,14 @@ func settle(p plan.Plan, shape plan.Shape) settings {
 	configv1alpha1.Default(&c)
 	s := settings{
 		namespace: p.Namespace,
+		workspace: p.Name,
 		names:     p.Names,
 		port:      p.Port,
-		selector:  maps.Clone(p.Pool.Selector),
+		selector:  p.PoolSelector(shape),
 		chart:     c.Chart,
 		epp:       c.EndpointPicker,
 		secrets:   p.Pool.ImagePullSecrets,
 		timeout:   c.Flux.InstallTimeout.Duration,
-	}
-	if shape == plan.ShapeStatefulSet {
-		// Only pod 0 of a multi-node set serves HTTP; the pool must not select its workers.
-		s.selector[v1beta1.LabelPodIndex] = "0"
 	}
 	if p.Pool.Chart.URL == "" {
 		s.chart.URL = plan.Image(p.Pool.Registry, s.chart.URL)

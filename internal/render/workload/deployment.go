@@ -28,6 +28,9 @@ func loadDeadline(p plan.Plan) time.Duration { return p.Server.LoadTimeout + pul
 
 // deployment runs replicas of pods that each serve on their own. Its selector is exactly KAITO's, which is immutable.
 func deployment(p plan.Plan, pod corev1.PodTemplateSpec, deadline time.Duration) *appsv1.Deployment {
+	// Each pod serves, like index 0 of a StatefulSet: so the pool and the Service can select pods of both while one
+	// shape replaces the other.
+	pod.Labels[v1beta1.LabelPodIndex] = "0"
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment"},
 		ObjectMeta: objectMeta(p, p.Names.Workloads[0]),

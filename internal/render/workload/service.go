@@ -28,11 +28,8 @@ func services(p plan.Plan) []*corev1.Service {
 
 // clientService sends clients to pods that are Ready; unlike KAITO's it leaves out those that still load.
 func clientService(p plan.Plan) *corev1.Service {
-	selector := map[string]string{v1beta1.LabelWorkspace: p.Name}
-	if p.Topology.MultiNode() {
-		// Only the leader of each replica serves HTTP.
-		selector[v1beta1.LabelPodIndex] = "0"
-	}
+	// Of a model over several nodes only the leader of each replica serves HTTP; pods of a Deployment all carry index 0.
+	selector := map[string]string{v1beta1.LabelWorkspace: p.Name, v1beta1.LabelPodIndex: "0"}
 	kind := corev1.ServiceTypeClusterIP
 	if p.LoadBalancer {
 		kind = corev1.ServiceTypeLoadBalancer
