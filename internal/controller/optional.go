@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -57,7 +59,12 @@ func (o *optionalAPIs) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, err
 	}
 	before := o.list()
-	if err := o.follow(ctx, served); err != nil {
+	err = o.follow(ctx, served)
+	if meta.IsNoMatchError(err) {
+		// Established a moment ago; discovery follows.
+		return ctrl.Result{RequeueAfter: time.Second}, nil
+	}
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if !slices.Equal(before, o.list()) {
