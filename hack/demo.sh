@@ -8,11 +8,13 @@
 #   KUBECONFIG=FILE  use that cluster, which has Flux, a StorageClass and GPUs, instead of starting one
 #   KEEP=1           leave the cluster running
 #   MANIFESTS="..."  other Workspaces
+#   TIMEOUT=10m      how long they may take to become Ready
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 read -ra manifests <<<"${MANIFESTS:-examples/phi-4-mini-instruct.yaml examples/mistral-7b-instruct.yaml}"
-timeout=10m
+timeout=${TIMEOUT:-10m}
+conditions='{range .items[*]}{.metadata.name}{"\n"}{range .status.conditions[*]}  {.type}={.status} {.reason}: {.message}{"\n"}{end}{end}'
 work=$(mktemp -d)
 operator=
 own_cluster=
@@ -30,6 +32,8 @@ clean_up() {
     kill "$operator" && wait "$operator" || true
   fi
   if [ "$code" != 0 ] && [ -s "$work/operator.log" ]; then
+    say "what the Workspaces say"
+    bin/kubectl get workspaces -o jsonpath="$conditions" || true
     say "the operator's last words"
     tail -n 20 "$work/operator.log"
   fi
