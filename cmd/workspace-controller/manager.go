@@ -24,7 +24,6 @@ import (
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/controller"
-	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/preset"
 )
 
@@ -46,7 +45,7 @@ func newManager(o *options) (manager.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	caches, err := observe.CacheOptions()
+	caches, err := controller.CacheOptions()
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func extract(live any, set map[string]any) any {
 	}
 }
 
-func extractFields(live map[string]any, set map[string]any) map[string]any {
+func extractFields(live, set map[string]any) map[string]any {
 	out := make(map[string]any, len(set))
 	for element, below := range set {
 		name, ok := strings.CutPrefix(element, "f:")

@@ -4,6 +4,8 @@
 package apply
 
 import (
+	"maps"
+
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -25,9 +27,7 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 			return nil, err
 		}
 		annotations := map[string]string{DigestAnnotation: digest}
-		for name, value := range obj.GetAnnotations() {
-			annotations[name] = value
-		}
+		maps.Copy(annotations, obj.GetAnnotations())
 		delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
 		obj.SetAnnotations(annotations)
 		obj.SetManagedFields(nil)

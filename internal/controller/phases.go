@@ -55,9 +55,10 @@ type run struct {
 	workloadChanging, poolChanging bool
 }
 
-func (r *run) observe(ctx context.Context) (err error) {
+func (r *run) observe(ctx context.Context) error {
 	r.served = r.apis.current()
-	r.children, err = r.observer.Children(ctx, r.ws, r.served)
+	children, err := r.observer.Children(ctx, r.ws, r.served)
+	r.children = children
 	return err
 }
 
@@ -131,7 +132,7 @@ func (r *run) poolShape() plan.Shape {
 }
 
 // apply writes one object if it differs, and says whether the cache is behind now.
-func (r *run) apply(ctx context.Context, obj client.Object) (changing bool, err error) {
+func (r *run) apply(ctx context.Context, obj client.Object) (bool, error) {
 	r.wanted = append(r.wanted, obj)
 	cached := r.children.Find(obj)
 	if cached != nil && cached.GetDeletionTimestamp() != nil {

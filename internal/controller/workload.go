@@ -102,14 +102,13 @@ func rejection(obj client.Object, err error) error {
 	if !ok {
 		return err
 	}
-	refused := false
-	switch code := answer.Status().Code; {
-	case code == http.StatusConflict, code == http.StatusTooManyRequests, code == http.StatusUnauthorized, code == http.StatusRequestTimeout:
-	default:
-		refused = code >= http.StatusBadRequest && code < http.StatusInternalServerError
-	}
-	if !refused {
+	switch code := answer.Status().Code; code {
+	case http.StatusConflict, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusRequestTimeout:
 		return err
+	default:
+		if code < http.StatusBadRequest || code >= http.StatusInternalServerError {
+			return err
+		}
 	}
 	return &outcome.Waiting{
 		Reason: v1beta1.ReasonWorkloadRejected, After: rejectedInterval,

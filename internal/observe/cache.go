@@ -15,11 +15,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
-	"github.com/workspace-operator/workspace-operator/internal/apply"
 )
 
-// CacheOptions says what the manager's caches hold: children by our label, pods that we caused, trimmed.
-func CacheOptions() (cache.Options, error) {
+// CacheOptions says what the manager's caches hold: children by our label, pods that we caused, trimmed. Each child goes
+// through ingest, which gets the function that drops what is not read here.
+func CacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc) (cache.Options, error) {
 	ofWorkspace, err := labels.NewRequirement(v1beta1.LabelWorkspace, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, err
@@ -30,7 +30,7 @@ func CacheOptions() (cache.Options, error) {
 	return cache.Options{
 		// Children are the default because the caches must not name kinds whose API may be absent.
 		DefaultLabelSelector: labels.NewSelector().Add(*ofWorkspace),
-		DefaultTransform:     apply.Ingest(v1beta1.ManagedBy, trimChild),
+		DefaultTransform:     ingest(trimChild),
 		// Nothing that is read from the cache is changed; copies of everything on each reconcile would be the larger cost.
 		DefaultUnsafeDisableDeepCopy: new(true),
 		ByObject: map[client.Object]cache.ByObject{

@@ -5,13 +5,12 @@ package observe
 
 import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 )

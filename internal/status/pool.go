@@ -195,8 +195,8 @@ func suspendedMessage(in Input) string {
 	return fmt.Sprintf("%s %s is suspended by its spec.suspend: changes are not rolled out until it is false", kind, name)
 }
 
-// missing is what the release should have left in the cluster and is not there, or not as it should be.
-func missing(in Input) (reason, message string) {
+// missing is the reason and message of what the release should have left in the cluster and is not there, or not as it should be.
+func missing(in Input) (string, string) {
 	c := in.Children
 	switch {
 	case c.EPP == nil:

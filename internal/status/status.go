@@ -122,7 +122,7 @@ func failed(conditionType string, err error) verdict {
 }
 
 // Explain returns the reason and message of an error by its type.
-func Explain(err error) (reason, message string) {
+func Explain(err error) (string, string) {
 	if t, ok := errors.AsType[*outcome.Terminal](err); ok {
 		return t.Reason, t.Error()
 	}

@@ -1,0 +1,84 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package statustest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/status"
+)
+
+// Object is any object of the world.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+func decodeObject(data json.RawMessage) (Object, error) {
+	var meta metav1.TypeMeta
+	if err := json.Unmarshal(data, &meta); err != nil {
+		return nil, err
+	}
+	var object Object
+	switch meta.Kind {
+	case "Deployment":
+		object = &appsv1.Deployment{}
+	case "StatefulSet":
+		object = &appsv1.StatefulSet{}
+	case "Pod":
+		object = &corev1.Pod{}
+	case "OCIRepository":
+		object = &sourcev1.OCIRepository{}
+	case "HelmRelease":
+		object = &helmv2.HelmRelease{}
+	case "InferencePool":
+		object = &inferencev1.InferencePool{}
+	default:
+		return nil, fmt.Errorf("kind %q is not one that status is computed from", meta.Kind)
+	}
+	return object, decode(data, object)
+}
+
+// Children sorts objects as internal/observe does.
+func Children(objects map[string]Object) status.Children {
+	var c status.Children
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		switch o := objects[name].(type) {
+		case *appsv1.Deployment:
+			// The model's and the endpoint picker's carry the Workspace's name; only Helm's says who installed it.
+			if o.Labels[helmv2.GroupVersion.Group+"/name"] != "" {
+				c.EPP = o
+			} else {
+				c.Deployments = append(c.Deployments, o)
+			}
+		case *appsv1.StatefulSet:
+			c.StatefulSets = append(c.StatefulSets, o)
+		case *corev1.Pod:
+			if o.Labels[v1beta1.LabelEndpointPicker] == "" {
+				c.Pods = append(c.Pods, o)
+			} else {
+				c.EPPPods = append(c.EPPPods, o)
+			}
+		case *sourcev1.OCIRepository:
+			c.Repository = o
+		case *helmv2.HelmRelease:
+			c.Release = o
+		case *inferencev1.InferencePool:
+			c.InferencePool = o
+		}
+	}
+	return c
+}
