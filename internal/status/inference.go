@@ -5,6 +5,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ func inference(in Input) verdict {
 		return yes(condition, v1beta1.ReasonReplicasReady, "every replica serves")
 	}
 	if t := worst(in.Children.Pods); t.reason != "" && t.reason != v1beta1.ReasonLoadingModel {
-		return no(condition, t.reason, t.message)
+		return steady(in, no(condition, t.reason, t.message))
 	}
 	if message := notCreated(in.Children.Deployments); message != "" {
 		return no(condition, v1beta1.ReasonWorkloadRejected, message)
@@ -41,6 +42,20 @@ func inference(in Input) verdict {
 	}
 	return no(condition, v1beta1.ReasonLoadingModel, fmt.Sprintf(
 		"%d of %d replicas serve; the others start or load the model", r.ready, r.wanted))
+}
+
+// steady keeps the last words of a container that ends again in the same way: programs put times into them.
+func steady(in Input, v verdict) verdict {
+	c := previous(in, v.conditionType)
+	if v.reason != v1beta1.ReasonCrashLoopBackOff || c == nil || c.Reason != v.reason {
+		return v
+	}
+	before, _, _ := strings.Cut(c.Message, ": ")
+	now, _, _ := strings.Cut(v.message, ": ")
+	if before != now {
+		return v
+	}
+	return keep(c)
 }
 
 // unplanned is the verdict on something that serves by an earlier plan, if anything does.

@@ -97,7 +97,7 @@ func notDeployed(in Input) verdict {
 		if v := source(in); v.status != "" {
 			return v
 		}
-		return no(condition, v1beta1.ReasonPoolProgressing, fmt.Sprintf("chart %s is downloaded", chartName(in)))
+		return no(condition, v1beta1.ReasonPoolProgressing, fmt.Sprintf("Flux downloads chart %s", chartName(in)))
 	}
 	if t := worst(in.Children.EPPPods); t.reason != "" && t.reason != v1beta1.ReasonLoadingModel {
 		return no(condition, t.reason, "endpoint picker: "+t.message)
@@ -113,7 +113,7 @@ func notDeployed(in Input) verdict {
 	if c := previous(in, condition); retrying(in.Children.Release) && c != nil && c.Status == metav1.ConditionFalse {
 		return keep(c)
 	}
-	return no(condition, v1beta1.ReasonPoolProgressing, fmt.Sprintf("chart %s is installed", chartName(in)))
+	return no(condition, v1beta1.ReasonPoolProgressing, fmt.Sprintf("Flux installs chart %s", chartName(in)))
 }
 
 func retrying(release *helmv2.HelmRelease) bool {
@@ -143,7 +143,7 @@ func release(in Input) verdict {
 	const condition = v1beta1.ConditionInferencePoolReady
 	hr := in.Children.Release
 	ready := readyOf(hr.Status.Conditions)
-	progressing := no(condition, v1beta1.ReasonPoolProgressing, "changed settings of the pool are rolled out")
+	progressing := no(condition, v1beta1.ReasonPoolProgressing, fmt.Sprintf("Flux rolls out chart %s with its settings", chartName(in)))
 	deployedTrue := yes(condition, v1beta1.ReasonPoolReady, "")
 	switch {
 	case hr.Generation != hr.Status.ObservedGeneration, ready == nil:

@@ -62,8 +62,8 @@ type world struct {
 	Generation int64      `json:"generation"`
 	Plan       *plan.Plan `json:"plan"`
 	PlanErr    *failure   `json:"planErr"`
-	Nodes      []plan.Node
-	Shape      plan.Shape
+	Nodes      []plan.Node `json:"nodes"`
+	Shape      plan.Shape  `json:"shape"`
 
 	WorkloadErr      *failure `json:"workloadErr"`
 	PoolErr          *failure `json:"poolErr"`
