@@ -1,4 +1,7 @@
 #!/bin/sh
+# Copyright The Workspace Operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
 # Installs what tier node of the local cluster takes from the distribution. Tier api needs nothing of it.
 set -eu
 
@@ -13,6 +16,8 @@ need nft nftables
 need iptables iptables
 need conntrack conntrack
 need ip iproute2
+# The model server's image gets it as shell; it must be the static one.
+[ -x /bin/busybox ] && [ -e /usr/share/doc/busybox-static ] || packages="$packages busybox-static"
 [ -x /usr/lib/cni/bridge ] || [ -x /opt/cni/bin/bridge ] || packages="$packages containernetworking-plugins"
 
 if [ -z "$packages" ]; then

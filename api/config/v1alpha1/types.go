@@ -5,6 +5,7 @@
 // for all Workspaces. It is read with strict decoding at start; a change rolls the operator.
 //
 // +kubebuilder:object:generate=true
+// +groupName=config.kaito.sh
 package v1alpha1
 
 import (
@@ -31,6 +32,8 @@ type Configuration struct {
 	EndpointPicker EndpointPicker `json:"endpointPicker,omitempty"`
 	// flux holds what is set on Flux objects.
 	Flux Flux `json:"flux,omitempty"`
+	// gateway says how models are offered at Gateways.
+	Gateway Gateway `json:"gateway,omitempty"`
 }
 
 // FeatureGates switch whole capabilities.

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package cluster
 
 import (
@@ -59,10 +62,30 @@ func (c *Cluster) images() ([]named, error) {
 	}
 	if program := filepath.Join(c.Bin, "model-server"); len(c.Config.ModelImages) > 0 && exists(program) {
 		images = append(images, named{names: c.Config.ModelImages, spec: image.Spec{
-			Binary: program, Entrypoint: vllm, Args: []string{"serve"}, User: image.NonRoot,
+			Binary: program, Entrypoint: vllm, Args: []string{"serve"}, User: image.NonRoot, Files: modelServerFiles(),
 		}})
 	}
 	return images, nil
+}
+
+// modelServerFiles are what our pods use of vLLM's image beside vLLM itself: a shell and a HTTP client for models over
+// several nodes, here busybox for both, and the chat templates that presets name.
+func modelServerFiles() []image.File {
+	const busybox = "/bin/busybox"
+	files := []image.File{
+		{Path: busybox, Source: busybox, Executable: true},
+		{Path: "/bin/sh", Link: busybox},
+		{Path: "/bin/wget", Link: busybox},
+	}
+	for _, model := range []string{
+		"deepseekr1", "deepseekv3", "deepseekv31", "llama3.1_json", "llama3.2_json", "llama4_pythonic", "phi4_mini",
+	} {
+		files = append(files, image.File{
+			Path:    "/vllm-workspace/examples/tool_chat_template_" + model + ".jinja",
+			Content: "{% for message in messages %}{{ message.content }}\n{% endfor %}",
+		})
+	}
+	return files
 }
 
 func (c *Cluster) one(program string, names ...string) named {

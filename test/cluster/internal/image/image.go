@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package image makes OCI images of static binaries without Docker.
 package image
 
@@ -8,6 +11,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -25,6 +29,19 @@ type Spec struct {
 	// Args follow the entrypoint, before those of the pod, as vLLM's image has `serve`.
 	Args []string
 	User string
+	// Files are further ones.
+	Files []File
+}
+
+// File is one file of an image.
+type File struct {
+	// Path is its absolute path in the image.
+	Path string
+	// Source is the file here that it is a copy of, or Link the path in the image that it is a symbolic link to; with
+	// neither it holds Content.
+	Source, Link, Content string
+	// Executable files are programs.
+	Executable bool
 }
 
 // Build returns the image. The binary is read when the image is pushed, and must not change until then.
@@ -65,38 +82,44 @@ func writeRoot(w io.Writer, spec Spec) error {
 			return err
 		}
 	}
-	for _, file := range []struct{ name, content string }{
-		{"etc/passwd", "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n"},
-		{"etc/group", "root:x:0:\nnonroot:x:65532:\n"},
-	} {
-		header := &tar.Header{Name: file.name, Mode: 0o644, Size: int64(len(file.content))}
-		if err := archive.WriteHeader(header); err != nil {
-			return err
+	files := append([]File{
+		{Path: "/etc/passwd", Content: "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n"},
+		{Path: "/etc/group", Content: "root:x:0:\nnonroot:x:65532:\n"},
+		{Path: spec.Entrypoint, Source: spec.Binary, Executable: true},
+	}, spec.Files...)
+	for _, file := range files {
+		if err := addFile(archive, file); err != nil {
+			return fmt.Errorf("adding %s: %w", file.Path, err)
 		}
-		if _, err := io.WriteString(archive, file.content); err != nil {
-			return err
-		}
-	}
-	if err := addProgram(archive, spec); err != nil {
-		return err
 	}
 	return archive.Close()
 }
 
-func addProgram(archive *tar.Writer, spec Spec) error {
-	program, err := os.Open(spec.Binary)
-	if err != nil {
-		return err
+func addFile(archive *tar.Writer, file File) error {
+	header := &tar.Header{Name: path.Clean(file.Path)[1:], Mode: 0o644, Size: int64(len(file.Content))}
+	if file.Executable {
+		header.Mode = 0o755
 	}
-	defer func() { _ = program.Close() }()
-	info, err := program.Stat()
-	if err != nil {
-		return err
+	if file.Link != "" {
+		header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, file.Link, 0o777
+		return archive.WriteHeader(header)
 	}
-	header := &tar.Header{Name: path.Clean(spec.Entrypoint)[1:], Mode: 0o755, Size: info.Size()}
+	content := io.Reader(strings.NewReader(file.Content))
+	if file.Source != "" {
+		source, err := os.Open(file.Source)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = source.Close() }()
+		info, err := source.Stat()
+		if err != nil {
+			return err
+		}
+		header.Size, content = info.Size(), source
+	}
 	if err := archive.WriteHeader(header); err != nil {
 		return err
 	}
-	_, err = io.Copy(archive, program)
+	_, err := io.Copy(archive, content)
 	return err
 }
