@@ -157,6 +157,9 @@ func release(in Input) verdict {
 	if c := previous(in, condition); c != nil && c.Status == metav1.ConditionTrue {
 		return deployedTrue
 	}
+	if v := picker(in); v.status != metav1.ConditionTrue {
+		return v
+	}
 	return progressing
 }
 
