@@ -101,7 +101,7 @@ func countDeployment(d *appsv1.Deployment, r *replicas) {
 	}
 	r.exist = s.Replicas
 	old := s.Replicas - s.UpdatedReplicas
-	r.outdated = old > 0
+	r.outdated = r.outdated || old > 0
 	// Ready pods may be old ones; at least so many are not.
 	r.ready = min(s.UpdatedReplicas, max(0, s.ReadyReplicas-old))
 }

@@ -85,6 +85,9 @@ func invariants(in status.Input, out v1beta1.WorkspaceStatus) []string {
 		broken = append(broken, conditionInvariants(in, c)...)
 	}
 	broken = append(broken, summaryInvariants(out)...)
+	if in.Plan != nil && in.WorkloadChanging && meta.IsStatusConditionTrue(out.Conditions, v1beta1.ConditionInferenceReady) {
+		broken = append(broken, "InferenceReady is True although what it judges is out of date")
+	}
 	return append(broken, poolInvariants(in, out)...)
 }
 
