@@ -40,6 +40,9 @@ func inference(in Input) verdict {
 		return no(condition, v1beta1.ReasonRolloutInProgress, fmt.Sprintf(
 			"a new revision is rolled out; %d of %d replicas of it serve", r.ready, r.wanted))
 	}
+	if r.exist > r.wanted && r.ready >= r.wanted {
+		return no(condition, v1beta1.ReasonRolloutInProgress, "replicas that are not wanted any more are removed")
+	}
 	return no(condition, v1beta1.ReasonLoadingModel, fmt.Sprintf(
 		"%d of %d replicas serve; the others start or load the model", r.ready, r.wanted))
 }
