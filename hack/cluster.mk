@@ -1,3 +1,6 @@
+# Copyright The Workspace Operator Authors.
+# SPDX-License-Identifier: Apache-2.0
+
 # The local cluster of test/cluster. Variables: CLUSTER_TIER (api or node), CLUSTER_ARGS (more flags for `up`).
 CLUSTER_TIER ?= node
 CLUSTER_ARGS ?=

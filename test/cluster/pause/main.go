@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Command pause holds the namespaces of a pod open, like the image of the same name.
 package main
 

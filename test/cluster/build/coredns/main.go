@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Command coredns is CoreDNS with the plugins that the local cluster's Corefile names and no others:
 // the stock list brings three clouds' SDKs with it.
 package main

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kube is every Kubernetes program of the local cluster in one file: it becomes the one whose
 // name it was called by. One link step instead of seven saves 400 MB and ten minutes.
 package main

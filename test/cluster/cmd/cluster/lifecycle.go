@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -32,6 +35,10 @@ func newUp(w *which) *cobra.Command {
 		}
 		c, err := w.configure(config)
 		if err != nil {
+			return err
+		}
+		// Before a quarter of an hour of building for nothing.
+		if err := c.Check(); err != nil {
 			return err
 		}
 		if err := buildTier(cmd, c.Config.Tier); err != nil {

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Command cluster builds, starts and stops the local Kubernetes cluster of the tests and the demo.
 package main
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package addon makes the manifests of what runs in tier node as pods.
 package addon
 

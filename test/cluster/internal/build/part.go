@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package build makes every program of the cluster from Go modules, once, and again only when what it is
 // made from has changed.
 package build

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package build
 
 import (
@@ -31,15 +34,21 @@ const (
 
 func trees() []tree {
 	return []tree{
-		{part: "epp", module: inference, copies: map[string]string{"config/crd/bases": "crds/gie"},
-			charts: []string{poolCharts, bbrCharts}},
+		{
+			part: "epp", module: inference, copies: map[string]string{"config/crd/bases": "crds/gie"},
+			charts: []string{poolCharts, bbrCharts},
+		},
 		{part: "charts-v1.4", module: inference, charts: []string{poolCharts}},
-		{part: "gateway-api", module: "sigs.k8s.io/gateway-api",
-			copies: map[string]string{"config/crd/standard": "crds/gateway-api"}},
+		{
+			part: "gateway-api", module: "sigs.k8s.io/gateway-api",
+			copies: map[string]string{"config/crd/standard": "crds/gateway-api"},
+		},
 		{part: "flux", module: "github.com/fluxcd/source-controller", copies: map[string]string{
-			"config/crd/bases": "crds/flux", "config/manager": "flux/source-controller", "config/rbac": "flux/source-controller"}},
+			"config/crd/bases": "crds/flux", "config/manager": "flux/source-controller", "config/rbac": "flux/source-controller",
+		}},
 		{part: "flux", module: "github.com/fluxcd/helm-controller", copies: map[string]string{
-			"config/crd/bases": "crds/flux", "config/manager": "flux/helm-controller", "config/rbac": "flux/helm-controller"}},
+			"config/crd/bases": "crds/flux", "config/manager": "flux/helm-controller", "config/rbac": "flux/helm-controller",
+		}},
 	}
 }
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package chart packs Helm charts from their sources, as the release process of their project does.
 package chart
 

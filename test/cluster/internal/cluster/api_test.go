@@ -1,7 +1,11 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package cluster_test
 
 import (
-	"net/http"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +49,12 @@ func TestAPITier(t *testing.T) {
 	if _, err := os.Stat(first); !os.IsNotExist(err) {
 		t.Errorf("the state directory is still there: %v", err)
 	}
-	if _, err := http.Get(records[0].Endpoint + "/health"); err == nil {
-		t.Error("etcd still answers after down")
+	etcd, err := url.Parse(records[0].Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if connection, err := net.Dial("tcp", etcd.Host); err == nil {
+		_ = connection.Close()
+		t.Error("etcd still listens after down")
 	}
 }

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cluster brings a whole cluster up and takes it down again.
 package cluster
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package cluster_test
 
 import (
@@ -46,34 +49,40 @@ func TestNodeTierLeavesNothing(t *testing.T) {
 	if os.Getenv("CLUSTER_TEST_NODE") == "" {
 		t.Skip("set CLUSTER_TEST_NODE=1 to start tier node, as root, with no other cluster of that tier up")
 	}
-	for _, crashed := range []bool{false, true} {
-		name := map[bool]string{false: "in order", true: "after a crash"}[crashed]
-		t.Run(name, func(t *testing.T) {
-			// Below bin and short: sockets lie in it, and /tmp may be an overlay.
-			state := filepath.Join(filepath.Dir(program), ".cluster", "leftovers")
-			before, err := machine.Inventory(state)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = exec.Command(program, "down", "--state", state).Run() })
-			run(t, program, "up", "--tier", "node", "--state", state, "--flux=false")
-			createPods(t, program, state)
-			if during, err := machine.Inventory(state); err != nil || cmp.Equal(before, during) {
-				t.Fatalf("the inventory does not see the running cluster (%v)", err)
-			}
-			if crashed {
-				killEverything(t, state)
-			}
-			run(t, program, "down", "--state", state)
-			after, err := machine.Inventory(state)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(before, after); diff != "" {
-				t.Errorf("something was left behind (-before +after):\n%s", diff)
-			}
-		})
+	// Below bin and short: sockets lie in it, and /tmp may be an overlay.
+	state := filepath.Join(filepath.Dir(program), ".cluster", "leftovers")
+	t.Run("in order", func(t *testing.T) {
+		compareMachine(t, program, state, func() {})
+	})
+	t.Run("after a crash", func(t *testing.T) {
+		compareMachine(t, program, state, func() { killEverything(t, state) })
+	})
+}
+
+// compareMachine fails when a cluster that lived until end was called left something behind.
+func compareMachine(t *testing.T, program, state string, end func()) {
+	t.Helper()
+	before := inventory(t, state)
+	t.Cleanup(func() { _ = exec.Command(program, "down", "--state", state).Run() })
+	run(t, program, "up", "--tier", "node", "--state", state, "--flux=false")
+	createPods(t, program, state)
+	if cmp.Equal(before, inventory(t, state)) {
+		t.Fatal("the inventory does not see the running cluster")
 	}
+	end()
+	run(t, program, "down", "--state", state)
+	if diff := cmp.Diff(before, inventory(t, state)); diff != "" {
+		t.Errorf("something was left behind (-before +after):\n%s", diff)
+	}
+}
+
+func inventory(t *testing.T, state string) map[string][]string {
+	t.Helper()
+	found, err := machine.Inventory(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 func createPods(t *testing.T, program, state string) {

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package cluster
 
 import (
@@ -40,9 +43,6 @@ func (c *Cluster) bridge() machine.Bridge {
 
 // startNodeTier starts everything that a real cluster has.
 func (c *Cluster) startNodeTier(ctx context.Context) error {
-	if err := c.checkMachine(); err != nil {
-		return err
-	}
 	if err := c.prepareMachine(); err != nil {
 		return err
 	}
@@ -68,20 +68,24 @@ func (c *Cluster) startNodeTier(ctx context.Context) error {
 	return c.installAddons(ctx)
 }
 
-// checkMachine says everything that is missing at once, and what to use instead.
-func (c *Cluster) checkMachine() error {
-	if problems := machine.Problems(string(c.Dir)); len(problems) > 0 {
-		slices.Sort(problems)
-		return fmt.Errorf("tier node cannot run here:\n  - %s\n"+
-			"use `--tier api`, which needs nothing of this, or set KUBECONFIG to a cluster that you have",
-			strings.Join(problems, "\n  - "))
+// Check says everything that keeps the cluster from starting here at once, and what to use instead. A cluster
+// that is already up has passed it.
+func (c *Cluster) Check() error {
+	if c.Config.Tier != state.TierNode || exists(c.Dir.Under("cluster.json")) {
+		return nil
+	}
+	if c.Config.Nodes < 1 || c.Config.Nodes > node.Max {
+		return fmt.Errorf("%d nodes: there can be 1 to %d", c.Config.Nodes, node.Max)
 	}
 	if c.bridge().Exists() {
 		return fmt.Errorf("the network %s of another cluster of tier node is there: take that one down first, "+
 			"or remove what a crash left with `ip link del %s`", node.Bridge, node.Bridge)
 	}
-	if c.Config.Nodes < 1 || c.Config.Nodes > node.Max {
-		return fmt.Errorf("%d nodes: there can be 1 to %d", c.Config.Nodes, node.Max)
+	if problems := machine.Problems(string(c.Dir)); len(problems) > 0 {
+		slices.Sort(problems)
+		return fmt.Errorf("tier node cannot run here:\n  - %s\n"+
+			"use `--tier api`, which needs nothing of this, or set KUBECONFIG to a cluster that you have",
+			strings.Join(problems, "\n  - "))
 	}
 	return nil
 }

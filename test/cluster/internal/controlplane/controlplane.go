@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package controlplane spells out the command lines of etcd, the API server, the controller-manager and
 // the scheduler.
 package controlplane

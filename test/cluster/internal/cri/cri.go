@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package cri removes pods through the container runtime's own interface: it alone undoes mounts, network
 // namespaces and addresses in the right order.
 package cri

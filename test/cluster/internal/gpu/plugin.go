@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package gpu advertises GPUs that are not there: a device plugin that kubelet treats like any other, so that
 // scheduling, allocation and shortage are the real ones. Patching the node's status would do for the
 // scheduler, but a kubelet that registers again sets what it does not know to zero.

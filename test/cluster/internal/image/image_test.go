@@ -26,12 +26,22 @@ func spec(t *testing.T) image.Spec {
 	return image.Spec{Binary: binary, Entrypoint: "/usr/local/bin/vllm", Args: []string{"serve"}, User: image.NonRoot}
 }
 
-func TestBuild(t *testing.T) {
-	t.Parallel()
+func build(t *testing.T) (v1.Image, v1.Layer) {
+	t.Helper()
 	built, err := image.Build(spec(t))
 	if err != nil {
 		t.Fatal(err)
 	}
+	layers, err := built.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("layers: %v, %v, want one", layers, err)
+	}
+	return built, layers[0]
+}
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	built, _ := build(t)
 	config, err := built.ConfigFile()
 	if err != nil {
 		t.Fatal(err)
@@ -42,11 +52,13 @@ func TestBuild(t *testing.T) {
 	if config.Config.User != "65532:65532" || config.OS != "linux" {
 		t.Errorf("config is %+v", config)
 	}
-	layers, err := built.Layers()
-	if err != nil || len(layers) != 1 {
-		t.Fatalf("layers: %v, %v", layers, err)
-	}
-	blob, err := layers[0].Compressed()
+}
+
+// The layer is written anew for each reader: what is announced must be what comes.
+func TestLayerIsWhatItSays(t *testing.T) {
+	t.Parallel()
+	_, layer := build(t)
+	blob, err := layer.Compressed()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,13 +66,18 @@ func TestBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want, err := layers[0].Digest(); err != nil || digest != want {
+	if want, err := layer.Digest(); err != nil || digest != want {
 		t.Errorf("the layer's digest is %v, of its content %v (%v)", want, digest, err)
 	}
-	if want, err := layers[0].Size(); err != nil || size != want {
+	if want, err := layer.Size(); err != nil || size != want {
 		t.Errorf("the layer's size is %d, of its content %d (%v)", want, size, err)
 	}
-	content, err := layers[0].Uncompressed()
+}
+
+func TestRootFilesystem(t *testing.T) {
+	t.Parallel()
+	_, layer := build(t)
+	content, err := layer.Uncompressed()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kubeconfig writes kubeconfig files that hold everything in themselves, so that they can be copied.
 package kubeconfig
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kubectl runs kubectl as the cluster's administrator.
 package kubectl
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package machine
 
 import (
@@ -48,22 +51,26 @@ func MakeCGroup(path string) error {
 	for _, root := range roots {
 		at := root
 		for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-			if unified() {
-				if err := delegate(at); err != nil {
-					return err
-				}
-			}
-			parent := at
-			at = filepath.Join(at, name)
-			if err := os.Mkdir(at, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("making the cgroup %s: %w", at, err)
-			}
-			if err := inheritCPUs(parent, at); err != nil {
+			if err := makeChild(at, name); err != nil {
 				return err
 			}
+			at = filepath.Join(at, name)
 		}
 	}
 	return nil
+}
+
+func makeChild(parent, name string) error {
+	if unified() {
+		if err := delegate(parent); err != nil {
+			return err
+		}
+	}
+	child := filepath.Join(parent, name)
+	if err := os.Mkdir(child, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("making the cgroup %s: %w", child, err)
+	}
+	return inheritCPUs(parent, child)
 }
 
 // delegate turns the controllers of v2 on for the children of a cgroup.

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 package machine
 
 import (
@@ -13,21 +16,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shared lists the places of the machine that containerd's shims, the network plugins and kubelet write to,
-// whatever they are told. All of a leaf is theirs; a parent only goes when it is empty.
-func shared() (leaves, parents []string) {
-	leaves = []string{
+// leaves lists the places of the machine that containerd's shims, the network plugins and kubelet write to,
+// whatever they are told. All of them is theirs.
+func leaves() []string {
+	return []string{
 		"/run/containerd/s", "/var/lib/cni/results", "/var/log/containers", "/var/lib/kubelet/device-plugins",
 	}
-	// /run/mount is made by mount(8), which kubelet calls.
-	parents = []string{"/run/workspace-cluster", "/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/run/mount"}
-	return leaves, parents
+}
+
+// parents lists the directories that come with the leaves and only go when they are empty; /run/mount is made by
+// mount(8), which kubelet calls.
+func parents() []string {
+	return []string{"/run/workspace-cluster", "/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/run/mount"}
 }
 
 // Missing returns those shared places that do not exist.
 func Missing() []string {
-	leaves, parents := shared()
-	return slices.DeleteFunc(append(leaves, parents...), func(path string) bool {
+	return slices.DeleteFunc(slices.Concat(leaves(), parents()), func(path string) bool {
 		_, err := os.Lstat(path)
 		return err == nil
 	})
@@ -44,8 +49,7 @@ func RemoveMade(missing []string, stateDir, network string) error {
 			return strings.HasPrefix(filepath.Base(path), network)
 		}),
 	)
-	leaves, parents := shared()
-	for _, path := range leaves {
+	for _, path := range leaves() {
 		if !slices.Contains(missing, path) {
 			continue
 		}
@@ -55,7 +59,7 @@ func RemoveMade(missing []string, stateDir, network string) error {
 		}
 		failed = errors.Join(failed, os.RemoveAll(path))
 	}
-	for _, path := range parents {
+	for _, path := range parents() {
 		if !slices.Contains(missing, path) {
 			continue
 		}

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package node spells out the configuration of a node: containerd, its network, kubelet and kube-proxy.
 package node
 

@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package process runs the parts of a cluster in the background and finds them again: each process has a
 // record with its start time, so that a reused process id is never signalled.
 package process

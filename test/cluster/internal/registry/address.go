@@ -1,3 +1,6 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
 // Package registry is the local OCI registry, which stands for every registry that production names.
 package registry
 
