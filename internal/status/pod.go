@@ -91,6 +91,10 @@ func containerTrouble(s corev1.ContainerStatus) trouble {
 }
 
 func exitTrouble(container string, end *corev1.ContainerStateTerminated) trouble {
+	// What cannot be started waits as RunContainerError and as CrashLoopBackOff in turns.
+	if end.Reason == "StartError" || end.Reason == "ContainerCannotRun" {
+		return trouble{v1beta1.ReasonCreateContainerError, end.Message, 6}
+	}
 	if end.Reason == "OOMKilled" {
 		return trouble{v1beta1.ReasonOOMKilled, fmt.Sprintf(
 			"container %s was killed for using more memory than its limit: raise the limit, or lower max-model-len", container), 8}
