@@ -168,6 +168,8 @@ func picker(in Input) verdict {
 	const condition = v1beta1.ConditionInferencePoolReady
 	c := in.Children
 	switch reason, message := missing(in); {
+	case reason != "" && suspended(c):
+		return no(condition, reason, message+"; "+suspendedMessage(in))
 	case reason != "":
 		return no(condition, reason, message+"; Flux was asked to repair it")
 	case c.EPP.Status.ObservedGeneration == c.EPP.Generation && c.EPP.Status.AvailableReplicas > 0:
