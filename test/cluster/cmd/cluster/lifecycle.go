@@ -185,6 +185,11 @@ func buildTier(cmd *cobra.Command, tier state.Tier) error {
 	}
 	start := time.Now()
 	builder := build.Builder{Repository: root, Out: cmd.OutOrStdout()}
+	lock, err := builder.Lock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = lock.Close() }()
 	if err := builder.Build(cmd.Context(), build.Parts(root, tier)); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -25,6 +26,22 @@ type Builder struct {
 
 // Bin returns where everything that was built lies.
 func (b Builder) Bin() string { return filepath.Join(b.Repository, "bin") }
+
+// Lock waits until nobody else builds into the same directory; closing it lets the next one in.
+func (b Builder) Lock() (io.Closer, error) {
+	dir := filepath.Join(b.Bin(), ".stamps")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("waiting for another build: %w", err), file.Close())
+	}
+	return file, nil
+}
 
 // Build makes the parts that are missing or stale, one after the other: each link step alone takes up to 3 GB.
 func (b Builder) Build(ctx context.Context, parts []Part) error {
