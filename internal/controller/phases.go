@@ -93,7 +93,7 @@ func (r *run) applyPool(ctx context.Context) error {
 	if r.poolErr != nil {
 		return nil
 	}
-	objects, err := pool.Render(r.plan, r.poolShape())
+	objects, err := pool.Render(r.plan, r.children.PoolShape(r.shape))
 	if err != nil {
 		r.poolErr = err
 		return nil
@@ -120,15 +120,6 @@ func (r *run) poolPreconditions() error {
 	default:
 		return nil
 	}
-}
-
-// poolShape is the shape that the pool may select by: as long as a StatefulSet is there, pods other than index 0 are.
-// Pods of a Deployment carry index 0 too, so that they stay in the pool on the way from one shape to the other.
-func (r *run) poolShape() plan.Shape {
-	if len(r.children.StatefulSets) > 0 {
-		return plan.ShapeStatefulSet
-	}
-	return r.shape
 }
 
 // apply writes one object if it differs, and says whether the cache is behind now.

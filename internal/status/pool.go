@@ -217,7 +217,7 @@ func missing(in Input) (string, string) {
 
 func poolMatches(in Input) bool {
 	spec := in.Children.InferencePool.Spec
-	want := in.Plan.PoolSelector(in.Shape)
+	want := in.Plan.PoolSelector(in.Children.PoolShape(in.Shape))
 	if len(spec.TargetPorts) != 1 || int32(spec.TargetPorts[0].Number) != in.Plan.Port || len(spec.Selector.MatchLabels) != len(want) {
 		return false
 	}

@@ -66,6 +66,16 @@ type Children struct {
 	EPPPods       []*corev1.Pod
 }
 
+// PoolShape is the shape that the pool selects by, given the one that was admitted: as long as a StatefulSet is there, pods
+// other than index 0 are. Pods of a Deployment carry index 0 too, so that they stay in the pool on the way from one shape
+// to the other.
+func (c Children) PoolShape(admitted plan.Shape) plan.Shape {
+	if len(c.StatefulSets) > 0 {
+		return plan.ShapeStatefulSet
+	}
+	return admitted
+}
+
 // Compute returns the status that in amounts to. It differs from in.Previous only where the world does.
 func Compute(in Input) v1beta1.WorkspaceStatus {
 	out := v1beta1.WorkspaceStatus{
