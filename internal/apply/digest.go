@@ -154,8 +154,7 @@ func matchesItem(item any, index int, element string) bool {
 	case "k":
 		return hasKeys(item, rest)
 	case "v":
-		data, err := json.Marshal(item)
-		return err == nil && bytes.Equal(data, []byte(rest))
+		return sameJSON(item, []byte(rest))
 	case "i":
 		return rest == fmt.Sprint(index)
 	default:
@@ -173,12 +172,22 @@ func hasKeys(item any, keys string) bool {
 		return false
 	}
 	for name, value := range want {
-		data, err := json.Marshal(fields[name])
-		if err != nil || !bytes.Equal(data, value) {
+		if !sameJSON(fields[name], value) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameJSON compares what is decoded, since encoders differ in what they escape.
+func sameJSON(value any, text []byte) bool {
+	var want any
+	if err := json.Unmarshal(text, &want); err != nil {
+		return false
+	}
+	a, errA := json.Marshal(value)
+	b, errB := json.Marshal(want)
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
 func asSet(v any) map[string]any {
