@@ -6,6 +6,8 @@ package apply
 import (
 	"maps"
 
+	"maps"
+
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -19,7 +21,8 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 			// A tombstone of the informer: it was transformed when it came in.
 			return in, nil
 		}
-		if _, done := obj.GetAnnotations()[DigestAnnotation]; done {
+		// What comes from the server has managed fields; the annotation alone could be a user's.
+		if _, done := obj.GetAnnotations()[DigestAnnotation]; done && obj.GetManagedFields() == nil {
 			return in, nil
 		}
 		digest, err := OwnedDigest(obj, manager)
