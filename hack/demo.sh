@@ -18,6 +18,7 @@ conditions='{range .items[*]}{.metadata.name}{"\n"}{range .status.conditions[*]}
 work=$(mktemp -d)
 operator=
 own_cluster=
+figures=
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -41,6 +42,12 @@ clean_up() {
     bin/cluster down --tier node || code=1
   fi
   rm -rf "$work"
+  # Last, so that whoever reads only the last line knows.
+  if [ "$code" = 0 ]; then
+    echo "demo: ok $figures seconds=$SECONDS"
+  else
+    echo "demo: failed with exit code $code"
+  fi
   exit "$code"
 }
 trap clean_up EXIT
@@ -130,4 +137,4 @@ done
 if [ -n "${KEEP:-}" ]; then
   say "the cluster stays: export KUBECONFIG=$KUBECONFIG, and bin/cluster down --tier node when you are done"
 fi
-echo "demo: ok build_seconds=$built start_seconds=$((started - built)) ready_seconds=$((ready - applying)) answers=$answers seconds=$SECONDS"
+figures="build_seconds=$built start_seconds=$((started - built)) ready_seconds=$((ready - applying)) answers=$answers"
