@@ -6,8 +6,6 @@ package apply
 import (
 	"maps"
 
-	"maps"
-
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -29,8 +27,9 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 		if err != nil {
 			return nil, err
 		}
-		annotations := map[string]string{DigestAnnotation: digest}
+		annotations := map[string]string{}
 		maps.Copy(annotations, obj.GetAnnotations())
+		annotations[DigestAnnotation] = digest
 		delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
 		obj.SetAnnotations(annotations)
 		obj.SetManagedFields(nil)
