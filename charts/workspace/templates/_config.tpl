@@ -7,7 +7,7 @@
   {{- if kindIs "map" $section -}}
     {{- $set := dict -}}
     {{- range $key, $value := $section -}}
-      {{- if $value }}{{ $_ := set $set $key $value }}{{ end -}}
+      {{- if or $value (kindIs "bool" $value) }}{{ $_ := set $set $key $value }}{{ end -}}
     {{- end -}}
     {{- if $set }}{{ $_ := set $file $name $set }}{{ end -}}
   {{- else if $section -}}
