@@ -88,12 +88,13 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	} else {
 		content.SetUID(cached.GetUID())
 	}
-	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.ForceOwnership, client.FieldOwner(a.manager))
-	switch {
-	case apierrors.IsConflict(err) && cached == nil:
-		return "", a.explainConflict(ctx, content)
-	case err != nil:
-		return "", fmt.Errorf("applying %s: %w", key, err)
+	err = a.send(ctx, content)
+	if apierrors.IsConflict(err) && cached == nil {
+		result = Repaired
+		err = a.takeBack(ctx, content)
+	}
+	if err != nil {
+		return "", err
 	}
 	have, err := OwnedDigest(content, a.manager)
 	if err != nil {
@@ -103,21 +104,41 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	return result, nil
 }
 
-// explainConflict says why an object that the cache does not hold could not be created.
-func (a *Applier) explainConflict(ctx context.Context, content *unstructured.Unstructured) error {
+func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured) error {
+	err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.ForceOwnership, client.FieldOwner(a.manager))
+	if err != nil {
+		return fmt.Errorf("applying %s: %w", keyOf(content), err)
+	}
+	return nil
+}
+
+// takeBack writes an object that exists although the cache does not hold it, if it is ours: somebody removed the label
+// that the cache selects by, or the cache is late. Otherwise the error says whose it is.
+func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructured) error {
 	found := &metav1.PartialObjectMetadata{}
 	found.SetGroupVersionKind(content.GroupVersionKind())
 	if err := a.live.Get(ctx, client.ObjectKeyFromObject(content), found); err != nil {
 		return fmt.Errorf("looking who has the name %s: %w", keyOf(content), err)
 	}
-	if ours, owner := metav1.GetControllerOf(content), metav1.GetControllerOf(found); ours != nil && owner != nil && ours.UID == owner.UID {
-		// Ours after all: written before a restart, or by this process a moment ago. The cache will have it.
-		return fmt.Errorf("creating %s: it exists, but the cache does not hold it yet", keyOf(content))
+	if !a.isOurs(found, content) {
+		return &TakenError{
+			Kind: content.GetKind(), Namespace: content.GetNamespace(), Name: content.GetName(),
+			Owner: ownerName(found),
+		}
 	}
-	return &TakenError{
-		Kind: content.GetKind(), Namespace: content.GetNamespace(), Name: content.GetName(),
-		Owner: ownerName(found),
+	content.SetResourceVersion("")
+	content.SetUID(found.UID)
+	return a.send(ctx, content)
+}
+
+// isOurs says that the object is controlled by the owner that we would give it, or that we wrote it and somebody took
+// its owner away.
+func (a *Applier) isOurs(found *metav1.PartialObjectMetadata, wanted metav1.Object) bool {
+	owner, ours := metav1.GetControllerOf(found), metav1.GetControllerOf(wanted)
+	if owner != nil {
+		return ours != nil && owner.UID == ours.UID
 	}
+	return ownedFields(found.ManagedFields, a.manager) != nil
 }
 
 func ownerName(o metav1.Object) string {
