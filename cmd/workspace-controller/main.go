@@ -30,6 +30,9 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.check {
+		return check(ctx, os.Stdout, config)
+	}
 	mgr, err := newManager(o)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 
 // options are the flags. What a platform team decides about Workspaces is in the configuration file instead.
 type options struct {
+	check             bool
 	configFile        string
 	metricsAddress    string
 	metricsSecure     bool
@@ -30,6 +31,7 @@ type options struct {
 func parse(args []string) (*options, error) {
 	o := &options{}
 	flags := pflag.NewFlagSet("workspace-controller", pflag.ContinueOnError)
+	flags.BoolVar(&o.check, "check", false, "say whether the configuration is valid and the cluster serves what it asks for, and exit")
 	flags.StringVar(&o.configFile, "config", "", "file with the operator's configuration (config.kaito.sh/v1alpha1); without it every default applies")
 	flags.StringVar(&o.metricsAddress, "metrics-bind-address", ":8443", "address that serves /metrics; 0 serves none")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve /metrics by TLS, to those whom the API server authorizes")
@@ -44,7 +46,7 @@ func parse(args []string) (*options, error) {
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
-	if o.operatorNamespace == "" {
+	if o.operatorNamespace == "" && !o.check {
 		return nil, fmt.Errorf("--namespace is required when POD_NAMESPACE is not set")
 	}
 	return o, nil
