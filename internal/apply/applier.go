@@ -104,8 +104,9 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	return result, nil
 }
 
-func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured) error {
-	err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.ForceOwnership, client.FieldOwner(a.manager))
+func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {
+	opts = append(opts, client.ForceOwnership, client.FieldOwner(a.manager))
+	err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), opts...)
 	if err != nil {
 		return fmt.Errorf("applying %s: %w", keyOf(content), err)
 	}
@@ -114,7 +115,7 @@ func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured) 
 
 // takeBack writes an object that exists although the cache does not hold it, if it is ours: somebody removed the label
 // that the cache selects by, or the cache is late. Otherwise the error says whose it is.
-func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructured) error {
+func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {
 	found := &metav1.PartialObjectMetadata{}
 	found.SetGroupVersionKind(content.GroupVersionKind())
 	if err := a.live.Get(ctx, client.ObjectKeyFromObject(content), found); err != nil {
@@ -128,7 +129,7 @@ func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructur
 	}
 	content.SetResourceVersion("")
 	content.SetUID(found.UID)
-	return a.send(ctx, content)
+	return a.send(ctx, content, opts...)
 }
 
 // isOurs says that the object is controlled by the owner that we would give it, or that we wrote it and somebody took
@@ -157,13 +158,20 @@ func ownerName(o metav1.Object) string {
 }
 
 // DryRun sends desired to the API server without persisting it and returns what was admitted: defaults filled in,
-// changed by webhooks, refused by quota and policy as the real write would be.
-func (a *Applier) DryRun(ctx context.Context, desired client.Object) (*unstructured.Unstructured, error) {
+// changed by webhooks, refused by quota and policy as the real write would be. Cached is what the cache holds of the
+// object, nil if nothing: like Apply, it never looks at what would become of an object that is not ours.
+func (a *Applier) DryRun(ctx context.Context, desired, cached client.Object) (*unstructured.Unstructured, error) {
 	content, err := desiredContent(desired)
 	if err != nil {
 		return nil, err
 	}
-	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), client.DryRunAll, client.ForceOwnership, client.FieldOwner(a.manager))
+	if cached == nil {
+		content.SetResourceVersion(createOnly)
+	}
+	err = a.send(ctx, content, client.DryRunAll)
+	if apierrors.IsConflict(err) && cached == nil {
+		err = a.takeBack(ctx, content, client.DryRunAll)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dry run of %s: %w", keyOf(content), err)
 	}

@@ -132,10 +132,14 @@ func (r *run) apply(ctx context.Context, obj client.Object) (bool, error) {
 	}
 	result, err := r.applier.Apply(ctx, obj, cached)
 	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
-		return false, &outcome.Waiting{Reason: v1beta1.ReasonNameTaken, After: takenInterval, Message: fmt.Sprintf(
-			"%s; it is left as it is: delete or rename it, or give the Workspace another name", taken)}
+		return false, nameTaken(taken)
 	}
 	return result != apply.Unchanged && result != apply.Repaired, err
+}
+
+func nameTaken(taken *apply.TakenError) error {
+	return &outcome.Waiting{Reason: v1beta1.ReasonNameTaken, After: takenInterval, Message: fmt.Sprintf(
+		"%s; it is left as it is: delete or rename it, or give the Workspace another name", taken)}
 }
 
 // prune deletes what is ours and not wanted any more. A workload of the other kind goes when the new one serves, or at

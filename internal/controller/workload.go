@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/render/workload"
@@ -67,7 +68,7 @@ func (r *run) admit(ctx context.Context, w workload.Workload) error {
 		if r.admitted(obj) {
 			continue
 		}
-		content, err := r.applier.DryRun(ctx, obj)
+		content, err := r.applier.DryRun(ctx, obj, r.children.Find(obj))
 		if err != nil {
 			return rejection(obj, err)
 		}
@@ -98,6 +99,9 @@ func (r *run) admitted(obj client.Object) bool {
 
 // rejection tells a refusal, which only a change of quota, policy or Workspace can lift, from an error to be retried.
 func rejection(obj client.Object, err error) error {
+	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
+		return nameTaken(taken)
+	}
 	answer, ok := errors.AsType[*apierrors.StatusError](err)
 	if !ok {
 		return err

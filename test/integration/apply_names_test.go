@@ -190,7 +190,7 @@ func TestDryRun(t *testing.T) {
 	t.Parallel()
 	c := newFamily(t)
 	desired := c.one(presetFile, "Deployment")
-	admitted, err := c.applier().DryRun(t.Context(), desired)
+	admitted, err := c.applier().DryRun(t.Context(), desired, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
