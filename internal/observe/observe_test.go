@@ -5,6 +5,7 @@ package observe_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
@@ -19,6 +20,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
 func TestServed(t *testing.T) {
@@ -126,18 +128,7 @@ func TestFactsNodes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, n := range facts.Nodes {
-				line := n.Name
-				if n.Ready {
-					line += " ready"
-				}
-				if n.Accelerator.Count > 0 {
-					line += " " + resource.NewQuantity(int64(n.Accelerator.Count), resource.DecimalSI).String()
-				}
-				got = append(got, line)
-			}
-			if diff := cmp.Diff(s.want, got); diff != "" {
+			if diff := cmp.Diff(s.want, lines(facts.Nodes)); diff != "" {
 				t.Errorf("nodes (-want +got):\n%s", diff)
 			}
 		})
@@ -146,6 +137,21 @@ func TestFactsNodes(t *testing.T) {
 	if _, ok := errors.AsType[*outcome.Terminal](err); !ok {
 		t.Errorf("a selector that is none: got %v, want Terminal", err)
 	}
+}
+
+func lines(nodes []plan.Node) []string {
+	var all []string
+	for _, n := range nodes {
+		line := n.Name
+		if n.Ready {
+			line += " ready"
+		}
+		if n.Accelerator.Count > 0 {
+			line += fmt.Sprintf(" %d", n.Accelerator.Count)
+		}
+		all = append(all, line)
+	}
+	return all
 }
 
 // TestFactsConfig: nodes are known also while the ConfigMap is missing.

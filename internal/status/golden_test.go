@@ -43,27 +43,32 @@ func TestCases(t *testing.T) {
 	for _, c := range readCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			var outcomes []outcome
-			var now v1beta1.WorkspaceStatus
-			values := history{}
-			for _, step := range c.Steps {
-				in := step.Input(now)
-				next := status.Compute(in)
-				for _, broken := range invariants(in, next) {
-					t.Errorf("%s: %s", step.Name, broken)
-				}
-				outcomes = append(outcomes, difference(step, now, next, status.NeedsRepair(in)))
-				now = next
-				values.add(now)
-				for condition, want := range step.Values {
-					if diff := cmp.Diff(want, strings.Join(values[condition], " ")); diff != "" {
-						t.Errorf("%s was, until %q (-want +got):\n%s", condition, step.Name, diff)
-					}
-				}
-			}
-			golden(t, filepath.Join("testdata", c.Name, "want.yaml"), outcomes)
+			golden(t, filepath.Join("testdata", c.Name, "want.yaml"), play(t, c))
 		})
 	}
+}
+
+func play(t *testing.T, c statustest.Case) []outcome {
+	t.Helper()
+	var outcomes []outcome
+	var now v1beta1.WorkspaceStatus
+	values := history{}
+	for _, step := range c.Steps {
+		in := step.Input(now)
+		next := status.Compute(in)
+		for _, broken := range invariants(in, next) {
+			t.Errorf("%s: %s", step.Name, broken)
+		}
+		outcomes = append(outcomes, difference(step, now, next, status.NeedsRepair(in)))
+		now = next
+		values.add(now)
+		for condition, want := range step.Values {
+			if diff := cmp.Diff(want, strings.Join(values[condition], " ")); diff != "" {
+				t.Errorf("%s was, until %q (-want +got):\n%s", condition, step.Name, diff)
+			}
+		}
+	}
+	return outcomes
 }
 
 func readCases(tb testing.TB) []statustest.Case {

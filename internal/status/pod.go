@@ -97,7 +97,7 @@ func exitTrouble(container string, end *corev1.ContainerStateTerminated) trouble
 	}
 	if end.Reason == "OOMKilled" {
 		return trouble{v1beta1.ReasonOOMKilled, fmt.Sprintf(
-			"container %s was killed for using more memory than its limit: raise the limit, or lower max-model-len", container), 8}
+			"container %s was killed for using more memory than its limit: raise the limit", container), 8}
 	}
 	message := fmt.Sprintf("container %s ends with exit code %d", container, end.ExitCode)
 	if text := lastLines(end.Message); text != "" {

@@ -59,9 +59,9 @@ type world struct {
 	Step   string            `json:"step"`
 	Values map[string]string `json:"values"`
 
-	Generation int64      `json:"generation"`
-	Plan       *plan.Plan `json:"plan"`
-	PlanErr    *failure   `json:"planErr"`
+	Generation int64       `json:"generation"`
+	Plan       *plan.Plan  `json:"plan"`
+	PlanErr    *failure    `json:"planErr"`
 	Nodes      []plan.Node `json:"nodes"`
 	Shape      plan.Shape  `json:"shape"`
 
