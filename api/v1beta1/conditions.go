@@ -71,20 +71,16 @@ const (
 	ReasonCreateContainerError       = "CreateContainerError"
 	ReasonCrashLoopBackOff           = "CrashLoopBackOff"
 	ReasonOOMKilled                  = "OOMKilled"
-	ReasonContainerExited            = "ContainerExited"
 	ReasonEvicted                    = "Evicted"
 
 	// Reasons of InferencePoolReady.
 	ReasonPoolReady               = "PoolReady"
 	ReasonPoolProgressing         = "PoolProgressing"
-	ReasonPoolRemoving            = "PoolRemoving"
 	ReasonSuspended               = "Suspended"
 	ReasonChartNotReady           = "ChartNotReady"
 	ReasonEPPNotAvailable         = "EndpointPickerNotAvailable"
 	ReasonShapeUnknown            = "ShapeUnknown"
 	ReasonSelectorDrift           = "SelectorDoesNotMatch"
-	ReasonFluxNotObserving        = "FluxNotObserving"
-	ReasonTemplateWithoutPort     = "TemplateWithoutPort"
 	ReasonInferencePoolNotManaged = "InferencePoolMissing"
 
 	// Flux's own reasons, passed through from OCIRepository and HelmRelease with their message.
