@@ -36,7 +36,7 @@ chart-test: chart-lint cluster-build-api ## Test the chart: values, objects, rig
 images: programs ## Build the operator's image as an OCI layout in dist/images (PLATFORMS, PUSH)
 	@mkdir -p $(DIST)/images
 	@go -C hack/release run . image --programs $(DIST)/programs --platforms "$$(tr ' ' , <<<'$(strip $(PLATFORMS))')" \
-	  --version $(VERSION) --revision "$$(git rev-parse HEAD)" --created "$$(git show -s --format=%cI HEAD)" \
+	  --version $(VERSION) --revision "$$(git rev-parse HEAD)$$(git diff --quiet HEAD -- api cmd internal go.mod go.sum || echo -dirty)" --created "$$(git show -s --format=%cI HEAD)" \
 	  --layout $(IMAGE_LAYOUT) --documents $(DIST)/sbom $(if $(PUSH),--push $(PUSH)) >$(IMAGE_LAYOUT).digest.tmp
 	@mv $(IMAGE_LAYOUT).digest.tmp $(IMAGE_LAYOUT).digest
 	@echo "images: $(IMAGE_LAYOUT) $$(cat $(IMAGE_LAYOUT).digest)"
@@ -58,7 +58,7 @@ release: ## Write a release into dist/ (VERSION=v1.2.3)
 	  $(ROOT)/charts/workspace
 	mkdir -p $(DIST)/crds
 	cp charts/workspace/files/crds/*.yaml charts/workspace/charts/flux/files/crds/*.yaml $(DIST)/crds/
-	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="$$(git show -s --format=%cI HEAD)" \
+	tar --sort=name --mode=a+rX,u+w --owner=0 --group=0 --numeric-owner --mtime="$$(git show -s --format=%cI HEAD)" \
 	  -C $(DIST)/images -cf $(DIST)/workspace-controller-$(VERSION).oci.tar workspace-controller
 	mv $(IMAGE_LAYOUT).digest $(DIST)/workspace-controller-$(VERSION).digest
 	rm -rf $(DIST)/images
