@@ -6,9 +6,11 @@ package integration
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -56,50 +58,83 @@ func TestNameTaken(t *testing.T) {
 		for _, kind := range []string{"Deployment", "Service"} {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				c := newFamily(t)
-				desired := c.one(presetFile, kind)
-				foreign := desired.DeepCopyObject().(client.Object)
-				foreign.SetOwnerReferences(nil)
-				foreign.SetLabels(nil)
-				e.change(c, foreign)
-				if err := c.Create(t.Context(), foreign, client.FieldOwner("hand")); err != nil {
-					t.Fatal(err)
-				}
-				_, err := c.applier().Apply(t.Context(), desired, nil)
-				taken, ok := errors.AsType[*apply.TakenError](err)
-				if !ok {
-					t.Fatalf("got %v, want a TakenError", err)
-				}
-				want := &apply.TakenError{Kind: kind, Namespace: c.namespace, Name: desired.GetName(), Owner: e.owner}
-				if diff := cmp.Diff(want, taken); diff != "" {
-					t.Errorf("error (-want +got):\n%s", diff)
-				}
-				after := c.live(desired)
-				if kind == "Service" {
-					// Nothing else writes a Service: it is the same to the last byte.
-					after.GetObjectKind().SetGroupVersionKind(foreign.GetObjectKind().GroupVersionKind())
-					if diff := cmp.Diff(foreign, after); diff != "" {
-						t.Errorf("the foreign object was changed:\n%s", diff)
-					}
-				}
-				if after.GetGeneration() != foreign.GetGeneration() || len(after.GetLabels()) != len(foreign.GetLabels()) {
-					t.Error("the foreign object was changed")
-				}
+				expectTaken(newFamily(t), kind, e.change, e.owner)
 			})
 		}
 	}
 }
 
-// TestRestartBeforeTheCache: our own object, which a new process has not in its cache yet, is not taken for foreign.
-func TestRestartBeforeTheCache(t *testing.T) {
-	t.Parallel()
-	c := newFamily(t)
-	desired := c.one(presetFile, "Service")
-	c.expect(apply.Created, c.applier(), desired, nil)
-	_, err := c.applier().Apply(t.Context(), desired, nil)
-	if _, taken := errors.AsType[*apply.TakenError](err); err == nil || taken {
-		t.Errorf("got %v, want an error that is retried", err)
+// expectTaken makes a foreign object under the name of a rendered one and applies that.
+func expectTaken(c family, kind string, change func(family, client.Object), owner string) {
+	c.t.Helper()
+	desired := c.one(presetFile, kind)
+	foreign := desired.DeepCopyObject().(client.Object)
+	foreign.SetOwnerReferences(nil)
+	foreign.SetLabels(nil)
+	change(c, foreign)
+	if err := c.Create(c.t.Context(), foreign, client.FieldOwner("hand")); err != nil {
+		c.t.Fatal(err)
 	}
+	_, err := c.applier().Apply(c.t.Context(), desired, nil)
+	taken, ok := errors.AsType[*apply.TakenError](err)
+	if !ok {
+		c.t.Fatalf("got %v, want a TakenError", err)
+	}
+	want := &apply.TakenError{Kind: kind, Namespace: c.namespace, Name: desired.GetName(), Owner: owner}
+	if diff := cmp.Diff(want, taken); diff != "" {
+		c.t.Errorf("error (-want +got):\n%s", diff)
+	}
+	after := c.live(desired)
+	if _, ok := after.(*appsv1.Deployment); ok {
+		// Its controller writes the status and an annotation; the generation stands for the spec.
+		if after.GetGeneration() != foreign.GetGeneration() || !maps.Equal(after.GetLabels(), foreign.GetLabels()) {
+			c.t.Error("the foreign Deployment was changed")
+		}
+		return
+	}
+	after.GetObjectKind().SetGroupVersionKind(foreign.GetObjectKind().GroupVersionKind())
+	if diff := cmp.Diff(foreign, after); diff != "" {
+		c.t.Errorf("the foreign object was changed:\n%s", diff)
+	}
+}
+
+// TestTakenBack: our own object, which the cache does not hold because the process is new or because somebody removed the
+// label that the cache selects by, is not taken for foreign. One that another owner took is.
+func TestTakenBack(t *testing.T) {
+	t.Parallel()
+	for name, patch := range map[string]string{
+		"untouched":         `{}`,
+		"label removed":     `{"metadata":{"labels":null}}`,
+		"owner removed":     `{"metadata":{"ownerReferences":null}}`,
+		"label and content": `{"metadata":{"labels":null},"spec":{"selector":null}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newFamily(t)
+			desired := c.one(presetFile, "Service")
+			c.expect(apply.Created, c.applier(), desired, nil)
+			before := c.cached(desired)
+			c.edit(desired, types.MergePatchType, patch)
+			c.expect(apply.Repaired, c.applier(), desired, nil)
+			c.expect(apply.Unchanged, c.silent(), desired, c.cached(desired))
+			if after := c.live(desired); after.GetUID() != before.GetUID() {
+				t.Error("the object was made anew")
+			}
+		})
+	}
+	t.Run("another owner", func(t *testing.T) {
+		t.Parallel()
+		c := newFamily(t)
+		desired := c.one(presetFile, "Service")
+		c.expect(apply.Created, c.applier(), desired, nil)
+		taken := desired.DeepCopyObject().(client.Object)
+		taken.SetOwnerReferences([]metav1.OwnerReference{owner(t, c.namespace, "other")})
+		c.expect(apply.Updated, c.applier(), taken, c.cached(desired))
+		_, err := c.applier().Apply(t.Context(), desired, nil)
+		if e, ok := errors.AsType[*apply.TakenError](err); !ok || e.Owner != "ConfigMap/other" {
+			t.Errorf("got %v, want taken by ConfigMap/other", err)
+		}
+	})
 }
 
 // TestDeletedAndMadeAgain follows an object that somebody deletes.
@@ -154,9 +189,9 @@ func TestWebhookThatInsists(t *testing.T) {
 	desired := c.one(presetFile, "Deployment")
 	writes := 0
 	a := apply.New(interceptor.NewClient(c, interceptor.Funcs{
-		Apply: func(ctx context.Context, real client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+		Apply: func(ctx context.Context, server client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			writes++
-			if err := real.Apply(ctx, obj, opts...); err != nil {
+			if err := server.Apply(ctx, obj, opts...); err != nil {
 				return err
 			}
 			c.edit(desired, types.JSONPatchType, `[{"op":"replace","path":"/spec/template/spec/containers/0/image","value":"mirror/vllm"}]`)
@@ -185,7 +220,7 @@ func answer(applied runtime.ApplyConfiguration, live client.Object) error {
 	return nil
 }
 
-// TestDryRun: nothing is kept of it, and what comes back is what would have been admitted.
+// TestDryRun: nothing is kept of it, and what comes back is what would have been admitted; a stranger is not looked at.
 func TestDryRun(t *testing.T) {
 	t.Parallel()
 	c := newFamily(t)
@@ -200,6 +235,15 @@ func TestDryRun(t *testing.T) {
 	err = c.Get(t.Context(), client.ObjectKeyFromObject(desired), desired.DeepCopyObject().(client.Object))
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("after the dry run: got %v, want not found", err)
+	}
+	foreign := desired.DeepCopyObject().(client.Object)
+	foreign.SetOwnerReferences(nil)
+	if err := c.Create(t.Context(), foreign, client.FieldOwner("hand")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.applier().DryRun(t.Context(), desired, nil)
+	if _, ok := errors.AsType[*apply.TakenError](err); !ok {
+		t.Errorf("dry run over a stranger: got %v, want a TakenError", err)
 	}
 }
 

@@ -175,13 +175,16 @@ func TestAppliedIsUnchanged(t *testing.T) {
 	c := newFamily(t)
 	var files []string
 	base := filepath.Join(root(), "internal", "render")
-	err := filepath.WalkDir(base, func(path string, entry fs.DirEntry, err error) error {
+	collect := func(path string, _ fs.DirEntry, err error) error {
 		if filepath.Ext(path) == ".yaml" && filepath.Base(path) != "plan.yaml" {
 			relative, _ := filepath.Rel(base, path)
 			files = append(files, relative)
 		}
 		return err
-	})
+	}
+	err := errors.Join(
+		filepath.WalkDir(filepath.Join(base, "workload", "testdata"), collect),
+		filepath.WalkDir(filepath.Join(base, "pool", "testdata"), collect))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden files: %v", err)
 	}
