@@ -7,6 +7,7 @@
 {{- include "flux.deployment" $part }}
 {{- include "flux.network" $part }}
 {{- end }}
+{{- include "flux.chartRights" . }}
 {{- include "flux.service" . }}
 {{- end }}
 

@@ -87,11 +87,7 @@ subjects:
 {{- end }}
 {{- end }}
 
-{{/*
-What helm-controller needs, and no more: its own objects, and either to act as the account that the configuration names, or
-what the pool charts render together with what their Roles grant, since nobody can grant what he does not have.
-test/charts compares the second with the charts.
-*/}}
+{{/* What helm-controller needs for its own objects, and to act as the account that the configuration names. */}}
 {{- define "flux.rules.helm-controller" }}
 - apiGroups: [helm.toolkit.fluxcd.io]
   resources: [helmreleases]
@@ -114,11 +110,53 @@ test/charts compares the second with the charts.
   resources: [serviceaccounts]
   resourceNames: [{{ . }}]
   verbs: [impersonate]
-{{- else }}
-{{- include "flux.rules.charts" . }}
 {{- end }}
 {{- end }}
 
+{{/*
+helm-controller's rights to install the pool charts itself, unless it acts as another account: everywhere, or only in the
+namespaces that the values name.
+*/}}
+{{- define "flux.chartRights" }}
+{{- if not .root.Values.config.flux.serviceAccountName }}
+{{- $part := dict "name" "helm-controller" "root" .root }}
+{{- $name := printf "%s-pool-charts" (include "workspace.fullname" .root) }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "flux.labels" $part | nindent 4 }}
+rules:
+{{- include "flux.rules.charts" . }}
+{{- range .values.namespaces | default (list "") }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (ne . "") }}
+metadata:
+  name: {{ $name }}
+  {{- with . }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "flux.labels" $part | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ $name }}
+subjects:
+- kind: ServiceAccount
+  name: helm-controller
+  namespace: {{ $.root.Release.Namespace }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+What the pool charts render, and what their Roles grant, since nobody can grant what he does not have. test/charts
+compares it with the charts.
+*/}}
 {{- define "flux.rules.charts" }}
 # Helm keeps its releases in Secrets.
 - apiGroups: [""]
