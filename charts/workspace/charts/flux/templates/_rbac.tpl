@@ -183,7 +183,7 @@ compares it with the charts.
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [inference.networking.x-k8s.io]
-  resources: [inferenceobjectives, inferencemodelrewrites]
+  resources: [inferenceobjectives, inferencemodelrewrites, inferencepools]
   verbs: [get, list, watch]
 {{- if eq .root.Values.config.chart.dialect "llm-d-router-gateway" }}
 - apiGroups: [llm-d.ai]
@@ -204,5 +204,8 @@ compares it with the charts.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
 {{- end }}
 {{- end }}
