@@ -3,6 +3,7 @@ module github.com/workspace-operator/workspace-operator/hack/release
 go 1.26.0
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/google/go-containerregistry v0.22.1
 	go.yaml.in/yaml/v3 v3.0.5
 )

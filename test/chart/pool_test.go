@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 	helmregistry "helm.sh/helm/v4/pkg/registry"
@@ -30,9 +32,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/workspace-operator/workspace-operator/internal/plan"
-	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 )
 
 // poolOf is a Workspace's pool, written by the operator's own renderer and installed by Flux.
@@ -181,7 +180,7 @@ func (p *poolOf) apply(t *testing.T, version string) {
 	}
 }
 
-func (p *poolOf) release() *unstructured.Unstructured { return helmRelease("models", p.plan.Names.Pool) }
+func (p *poolOf) release() *unstructured.Unstructured { return helmRelease(p.plan.Names.Pool) }
 
 // waitFor waits until helm-controller has installed that version, and is content with it.
 func (p *poolOf) waitFor(t *testing.T, version string) {
@@ -283,4 +282,3 @@ func (p *poolOf) makeAvailable(ctx context.Context) error {
 	}
 	return errors.Join(failed...)
 }
-

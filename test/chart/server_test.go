@@ -23,6 +23,7 @@ func TestAdmitted(t *testing.T) {
 	if _, err := envtest.InstallCRDs(s.config, envtest.CRDInstallOptions{Paths: []string{serviceMonitorCRD(t)}}); err != nil {
 		t.Fatal(err)
 	}
+	s.namespace(t, "models")
 	strict := client.WithFieldValidation(s.Client, "Strict")
 	for name, text := range cases(t, "values") {
 		t.Run(name, func(t *testing.T) {
@@ -70,7 +71,7 @@ func TestLifecycle(t *testing.T) {
 	}
 
 	// A pool, as the operator and helm-controller leave it.
-	release := helmRelease("models", "phi-4-inferencepool")
+	release := helmRelease("phi-4-inferencepool")
 	workspace := s.workspace(t)
 	if err := s.Create(t.Context(), release); err != nil {
 		t.Fatal(err)
@@ -92,7 +93,7 @@ func TestLifecycle(t *testing.T) {
 	}
 
 	s.mustInstall(t, gateOn()).one(t, "Deployment", "helm-controller")
-	if err := s.Create(t.Context(), helmRelease("models", "phi-4-inferencepool")); err != nil {
+	if err := s.Create(t.Context(), helmRelease("phi-4-inferencepool")); err != nil {
 		t.Fatal(err)
 	}
 	s.uninstall(t)
@@ -130,7 +131,7 @@ func (s *server) checkLeft(t *testing.T, workspace *unstructured.Unstructured) {
 			t.Errorf("left: %s %s", kind, object.GetName())
 		}
 	}
-	for _, kept := range []*unstructured.Unstructured{workspace, helmRelease("models", "phi-4-inferencepool")} {
+	for _, kept := range []*unstructured.Unstructured{workspace, helmRelease("phi-4-inferencepool")} {
 		if err := s.Get(t.Context(), client.ObjectKeyFromObject(kept), kept); err != nil {
 			t.Fatalf("gone with the chart: %v", err)
 		}
@@ -154,13 +155,13 @@ func (s *server) workspace(t *testing.T) *unstructured.Unstructured {
 	return workspace
 }
 
-func helmRelease(in, name string) *unstructured.Unstructured {
+func helmRelease(name string) *unstructured.Unstructured {
 	release := &unstructured.Unstructured{Object: map[string]any{
 		"spec": map[string]any{"interval": "10m", "chartRef": map[string]any{"kind": "OCIRepository", "name": name}},
 	}}
 	release.SetAPIVersion("helm.toolkit.fluxcd.io/v2")
 	release.SetKind("HelmRelease")
-	release.SetNamespace(in)
+	release.SetNamespace("models")
 	release.SetName(name)
 	release.SetLabels(map[string]string{"app.kubernetes.io/managed-by": "workspace-operator"})
 	release.SetFinalizers([]string{"finalizers.fluxcd.io"})

@@ -10,6 +10,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
@@ -17,10 +20,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
-
-	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
-	"github.com/workspace-operator/workspace-operator/internal/plan"
-	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 )
 
 // rights are verbs on resources, each as "group/resource verb".
@@ -67,16 +66,7 @@ func TestRights(t *testing.T) {
 			want.add("", "secrets", "get", "list", "create", "update", "delete")
 			want.add("apps", "replicasets", "list")
 			for _, version := range pool.Supported(configv1alpha1.DialectInferencePool) {
-				archive := packagedChart(t, version)
-				for _, change := range variants() {
-					p := planFor(version, "phi-4")
-					change(&p)
-					r := release{version: version, plan: p, shape: plan.ShapeDeployment}
-					if c.keep(r) {
-						r.render(t, archive)
-						r.needs(want)
-					}
-				}
+				needsOf(t, version, c.keep, want)
 			}
 			got := rights{}
 			got.addRules(grantedRules(t, c.replicas))
@@ -84,6 +74,21 @@ func TestRights(t *testing.T) {
 				t.Errorf("rights that the charts need and those of charts/workspace (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// needsOf adds what one version of the chart needs in those of its variants that are kept.
+func needsOf(t *testing.T, version string, keep func(release) bool, into rights) {
+	t.Helper()
+	archive := packagedChart(t, version)
+	for _, change := range variants() {
+		p := planFor(version, "phi-4")
+		change(&p)
+		r := release{version: version, plan: p, shape: plan.ShapeDeployment}
+		if keep(r) {
+			r.render(t, archive)
+			r.needs(into)
+		}
 	}
 }
 

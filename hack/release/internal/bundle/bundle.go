@@ -36,11 +36,11 @@ func Chart(dir, version, digest, into string) (string, error) {
 		},
 		"values.yaml": func(text string) (string, error) { return pin(text, digest) },
 	}
-	if err := os.MkdirAll(into, 0o755); err != nil { //nolint:gosec // published
+	if err := os.MkdirAll(into, 0o755); err != nil {
 		return "", err
 	}
 	path := filepath.Join(into, name+"-"+strings.TrimPrefix(version, "v")+".tgz")
-	out, err := os.Create(path) //nolint:gosec // our own name
+	out, err := os.Create(path)
 	if err != nil {
 		return "", err
 	}
@@ -82,16 +82,9 @@ func pack(w io.Writer, dir, name string, change map[string]func(string) (string,
 		if err != nil {
 			return err
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // below the chart
+		content, err := edited(path, change[relative])
 		if err != nil {
 			return err
-		}
-		if edit, ok := change[relative]; ok {
-			text, err := edit(string(content))
-			if err != nil {
-				return fmt.Errorf("%s: %w", relative, err)
-			}
-			content = []byte(text)
 		}
 		header := &tar.Header{Name: name + "/" + filepath.ToSlash(relative), Mode: 0o644, Size: int64(len(content)), Format: tar.FormatPAX}
 		if err := archive.WriteHeader(header); err != nil {
@@ -109,6 +102,19 @@ func pack(w io.Writer, dir, name string, change map[string]func(string) (string,
 	return zipped.Close()
 }
 
+// edited is a file's content after a change, which may be nil.
+func edited(path string, change func(string) (string, error)) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil || change == nil {
+		return content, err
+	}
+	text, err := change(string(content))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return []byte(text), nil
+}
+
 // Checksums writes SHA256SUMS of all files below a directory, as sha256sum --check reads it.
 func Checksums(dir string) error {
 	const file = "SHA256SUMS"
@@ -117,7 +123,7 @@ func Checksums(dir string) error {
 		if err != nil || entry.IsDir() || entry.Name() == file {
 			return err
 		}
-		content, err := os.ReadFile(path) //nolint:gosec // below the directory
+		content, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
@@ -133,5 +139,5 @@ func Checksums(dir string) error {
 		return fmt.Errorf("summing up %s: %w", dir, err)
 	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[64:], b[64:]) })
-	return os.WriteFile(filepath.Join(dir, file), []byte(strings.Join(lines, "")), 0o644) //nolint:gosec // published
+	return os.WriteFile(filepath.Join(dir, file), []byte(strings.Join(lines, "")), 0o644)
 }

@@ -87,11 +87,11 @@ func (o Options) keep(materials []byte, at v1.Platform) error {
 	if o.Documents == "" {
 		return nil
 	}
-	if err := os.MkdirAll(o.Documents, 0o755); err != nil { //nolint:gosec // published
+	if err := os.MkdirAll(o.Documents, 0o755); err != nil {
 		return err
 	}
 	file := fmt.Sprintf("%s_%s_%s_%s.spdx.json", o.Name, o.Version, at.OS, at.Architecture)
-	return os.WriteFile(filepath.Join(o.Documents, file), append(materials, '\n'), 0o644) //nolint:gosec // published
+	return os.WriteFile(filepath.Join(o.Documents, file), append(materials, '\n'), 0o644)
 }
 
 type slsa struct {

@@ -57,7 +57,7 @@ func Write(chart string) error {
 	if !found || !closed {
 		return fmt.Errorf("%s lacks the lines %q and %q", readme, strings.TrimSpace(begin), strings.TrimSpace(end))
 	}
-	return os.WriteFile(readme, []byte(head+begin+"\n"+table(all)+"\n"+end+tail), 0o644) //nolint:gosec // documentation
+	return os.WriteFile(readme, []byte(head+begin+"\n"+table(all)+"\n"+end+tail), 0o644)
 }
 
 // Of returns the values of a file, each path with a prefix. A value without a comment is an error.
