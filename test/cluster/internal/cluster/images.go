@@ -164,6 +164,15 @@ func (c *Cluster) LoadProgram(ctx context.Context, name string, spec image.Spec)
 	return c.pushProgram(ctx, named{names: []string{name}, spec: spec})
 }
 
+// LoadFiles pushes an image of the files below a directory, without a program.
+func (c *Cluster) LoadFiles(ctx context.Context, name, dir string) error {
+	files, err := image.Tree(dir)
+	if err != nil {
+		return err
+	}
+	return c.pushProgram(ctx, named{names: []string{name}, spec: image.Spec{Files: files}})
+}
+
 // LoadChart pushes a packed chart and returns the address that it can be pulled from.
 func (c *Cluster) LoadChart(ctx context.Context, file, repository string) (string, error) {
 	packed, err := os.ReadFile(file)

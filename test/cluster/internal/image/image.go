@@ -8,8 +8,10 @@ import (
 	"archive/tar"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -22,9 +24,9 @@ import (
 // NonRoot is the user and group of images that need no other; kubelet accepts only a number as proof of not being root.
 const NonRoot = "65532:65532"
 
-// Spec is an image with one program in it.
+// Spec is an image with one program in it, or with files only.
 type Spec struct {
-	// Binary is the program's path here, Entrypoint its absolute path in the image.
+	// Binary is the program's path here, Entrypoint its absolute path in the image; both are empty without a program.
 	Binary, Entrypoint string
 	// Args follow the entrypoint, before those of the pod, as vLLM's image has `serve`.
 	Args []string
@@ -61,6 +63,9 @@ func Build(spec Spec) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
+	if spec.Entrypoint == "" {
+		return mutate.ConfigFile(image, config)
+	}
 	config.Config = v1.Config{
 		Entrypoint: append([]string{spec.Entrypoint}, spec.Args...),
 		User:       spec.User,
@@ -70,9 +75,29 @@ func Build(spec Spec) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// writeRoot writes the root filesystem: what a static Go program may look for, and the program.
+// writeRoot writes the root filesystem: the files, and around a program what a static Go program may look for.
 func writeRoot(w io.Writer, spec Spec) error {
 	archive := tar.NewWriter(w)
+	files := spec.Files
+	if spec.Entrypoint != "" {
+		if err := addDirs(archive); err != nil {
+			return err
+		}
+		files = append([]File{
+			{Path: "/etc/passwd", Content: "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n"},
+			{Path: "/etc/group", Content: "root:x:0:\nnonroot:x:65532:\n"},
+			{Path: spec.Entrypoint, Source: spec.Binary, Executable: true},
+		}, files...)
+	}
+	for _, file := range files {
+		if err := addFile(archive, file); err != nil {
+			return fmt.Errorf("adding %s: %w", file.Path, err)
+		}
+	}
+	return archive.Close()
+}
+
+func addDirs(archive *tar.Writer) error {
 	for _, dir := range []struct {
 		name string
 		mode int64
@@ -82,17 +107,24 @@ func writeRoot(w io.Writer, spec Spec) error {
 			return err
 		}
 	}
-	files := append([]File{
-		{Path: "/etc/passwd", Content: "root:x:0:0:root:/:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin\n"},
-		{Path: "/etc/group", Content: "root:x:0:\nnonroot:x:65532:\n"},
-		{Path: spec.Entrypoint, Source: spec.Binary, Executable: true},
-	}, spec.Files...)
-	for _, file := range files {
-		if err := addFile(archive, file); err != nil {
-			return fmt.Errorf("adding %s: %w", file.Path, err)
+	return nil
+}
+
+// Tree returns the regular files below dir, at the same places below the root of an image.
+func Tree(dir string) ([]File, error) {
+	var files []File
+	err := filepath.WalkDir(dir, func(source string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
 		}
+		below, err := filepath.Rel(dir, source)
+		files = append(files, File{Path: "/" + filepath.ToSlash(below), Source: source})
+		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s holds no files", dir)
 	}
-	return archive.Close()
+	return files, err
 }
 
 func addFile(archive *tar.Writer, file File) error {

@@ -77,27 +77,62 @@ func TestLayerIsWhatItSays(t *testing.T) {
 func TestRootFilesystem(t *testing.T) {
 	t.Parallel()
 	_, layer := build(t)
-	content, err := layer.Uncompressed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	modes := map[string]int64{}
-	for archive := tar.NewReader(content); ; {
-		header, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		modes[header.Name] = header.Mode
-	}
 	want := map[string]int64{
 		"tmp/": 0o1777, "etc/": 0o755, "var/": 0o755, "var/tmp/": 0o1777, "etc/passwd": 0o644, "etc/group": 0o644,
 		"usr/local/bin/vllm": 0o755,
 	}
-	if diff := cmp.Diff(want, modes); diff != "" {
+	if diff := cmp.Diff(want, modes(t, layer)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// An image for a volume holds what is below the directory and nothing else.
+func TestFilesOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := image.Tree(dir); err == nil {
+		t.Error("an image of no files was built")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "data", "adapter_config.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, err := image.Tree(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built, err := image.Build(image.Spec{Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layers, err := built.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("layers: %v, %v, want one", layers, err)
+	}
+	if diff := cmp.Diff(map[string]int64{"data/adapter_config.json": 0o644}, modes(t, layers[0])); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// modes are those of the files and directories of a layer.
+func modes(t *testing.T, layer v1.Layer) map[string]int64 {
+	t.Helper()
+	content, err := layer.Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int64{}
+	for archive := tar.NewReader(content); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return found
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[header.Name] = header.Mode
 	}
 }
 
