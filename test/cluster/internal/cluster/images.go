@@ -68,6 +68,16 @@ func (c *Cluster) images() ([]named, error) {
 	return images, nil
 }
 
+// wget is busybox's with a timeout that works: Debian's static build crashes in wget -T.
+const wget = `#!/bin/sh
+limit=900
+if [ "$1 $2" = "-q -T" ]; then
+  limit=$3
+  shift 3
+fi
+exec busybox timeout "$limit" busybox wget -q "$@"
+`
+
 // modelServerFiles are what our pods use of vLLM's image beside vLLM itself: a shell and a HTTP client for models over
 // several nodes, here busybox for both, and the chat templates that presets name.
 func modelServerFiles() []image.File {
@@ -75,7 +85,7 @@ func modelServerFiles() []image.File {
 	files := []image.File{
 		{Path: busybox, Source: busybox, Executable: true},
 		{Path: "/bin/sh", Link: busybox},
-		{Path: "/bin/wget", Link: busybox},
+		{Path: "/bin/wget", Content: wget, Executable: true},
 	}
 	for _, model := range []string{
 		"deepseekr1", "deepseekv3", "deepseekv31", "llama3.1_json", "llama3.2_json", "llama4_pythonic", "phi4_mini",
