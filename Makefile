@@ -22,7 +22,7 @@ GOLANGCI_LINT := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
 
 # Modules with code of their own; those under test/cluster/build pin programs of other projects.
-MODULES := $(patsubst %/go.mod,%,$(wildcard ./go.mod test/charts/go.mod test/cluster/go.mod))
+MODULES := $(patsubst %/go.mod,%,$(wildcard ./go.mod hack/release/go.mod test/chart/go.mod test/charts/go.mod test/cluster/go.mod))
 CRD_PACKAGES = $(patsubst %,paths=./%,$(wildcard api/v1alpha1 api/v1beta1))
 
 # More flags for go test, for example TEST_ARGS='-count=1 -run TestPlan'.
