@@ -68,14 +68,24 @@ func (c *Cluster) images() ([]named, error) {
 	return images, nil
 }
 
-// wget is busybox's with a timeout that works: Debian's static build crashes in wget -T.
-const wget = `#!/bin/sh
-limit=900
-if [ "$1 $2" = "-q -T" ]; then
-  limit=$3
-  shift 3
-fi
-exec busybox timeout "$limit" busybox wget -q "$@"
+// curl is the part of it that probes and test clients use, by busybox's wget. It cannot be named wget: busybox's shell
+// takes its own, and Debian's static build of that crashes when it gets a timeout.
+const curl = `#!/bin/sh
+limit=900 output=- url=
+set -- "$@" end
+while [ "$1" != end ]; do
+  case $1 in
+    --max-time) limit=$2; shift ;;
+    --output) output=$2; shift ;;
+    --header) set -- "$@" --header "$2"; shift ;;
+    --data) set -- "$@" --post-data "$2"; shift ;;
+    --*) ;;
+    *) url=$1 ;;
+  esac
+  shift
+done
+shift
+exec busybox timeout "$limit" busybox wget -q -O "$output" "$@" "$url"
 `
 
 // modelServerFiles are what our pods use of vLLM's image beside vLLM itself: a shell and a HTTP client for models over
@@ -85,7 +95,7 @@ func modelServerFiles() []image.File {
 	files := []image.File{
 		{Path: busybox, Source: busybox, Executable: true},
 		{Path: "/bin/sh", Link: busybox},
-		{Path: "/bin/wget", Content: wget, Executable: true},
+		{Path: "/bin/curl", Content: curl, Executable: true},
 	}
 	for _, model := range []string{
 		"deepseekr1", "deepseekv3", "deepseekv31", "llama3.1_json", "llama3.2_json", "llama4_pythonic", "phi4_mini",
