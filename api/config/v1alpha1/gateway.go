@@ -5,6 +5,7 @@ package v1alpha1
 
 import (
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -41,8 +42,9 @@ func (g Gateway) validate(at *field.Path) field.ErrorList {
 		all = append(all, field.NotSupported(at.Child("implementation"), g.Implementation,
 			[]GatewayImplementation{ImplementationIstio, ImplementationOther}))
 	}
-	if g.RequestTimeout.Duration < 0 {
-		all = append(all, field.Invalid(at.Child("requestTimeout"), g.RequestTimeout.Duration.String(), "must not be negative; 0s is no bound"))
+	// The Gateway API writes durations without fractions.
+	if t := g.RequestTimeout.Duration; t < 0 || t%time.Second != 0 {
+		all = append(all, field.Invalid(at.Child("requestTimeout"), t.String(), "must be whole seconds, such as 10m; 0s is no bound"))
 	}
 	if g.BodyBasedRouting.Enabled {
 		all = append(all, g.BodyBasedRouting.validate(at.Child("bodyBasedRouting"))...)
