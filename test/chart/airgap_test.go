@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
@@ -17,7 +19,6 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/preset"
 	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 	"github.com/workspace-operator/workspace-operator/internal/render/workload"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const mirror = "mirror.corp.example:5000/kaito"

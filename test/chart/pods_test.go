@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 )
 
 // TestRendered holds what is true of every rendering.

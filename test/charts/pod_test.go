@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 )
 
 func (r release) checkPod(t *testing.T) {

@@ -10,9 +10,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
-	"github.com/workspace-operator/workspace-operator/internal/plan"
-	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 	"helm.sh/helm/v4/pkg/action"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
@@ -20,6 +17,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 )
 
 // rights are verbs on resources, each as "group/resource verb".
