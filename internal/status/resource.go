@@ -48,7 +48,8 @@ func templateResource(room int32) verdict {
 	return yes(condition, v1beta1.ReasonNodesReady, "Ready nodes match resource")
 }
 
-// fits is how many pods a node has room for: of a model over several nodes just one.
+// fits is how many pods a node has room for: of a model over several nodes just one for each replica. With that, the sum
+// over all nodes is enough exactly when each replica can have its pods on different nodes.
 func fits(n plan.Node, t plan.Topology) int32 {
 	if t.GPUsPerPod == 0 {
 		return 1
@@ -58,7 +59,7 @@ func fits(n plan.Node, t plan.Topology) int32 {
 	}
 	pods := int32(n.Accelerator.Count) / t.GPUsPerPod
 	if t.MultiNode() {
-		return min(1, pods)
+		return min(t.Replicas, pods)
 	}
 	return pods
 }
@@ -68,8 +69,13 @@ func needs(wanted int32, t plan.Topology) string {
 	if wanted == 1 {
 		pods = "pod"
 	}
-	if t.MultiNode() {
-		return fmt.Sprintf("%d %s with %d %s each on a node of its own", wanted, pods, t.GPUsPerPod, t.ResourceName)
+	text := fmt.Sprintf("%d %s with %d %s each", wanted, pods, t.GPUsPerPod, t.ResourceName)
+	switch {
+	case !t.MultiNode():
+		return text
+	case t.Replicas == 1:
+		return text + " on a node of its own"
+	default:
+		return text + ", those of one replica on different nodes"
 	}
-	return fmt.Sprintf("%d %s with %d %s each", wanted, pods, t.GPUsPerPod, t.ResourceName)
 }
