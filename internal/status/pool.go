@@ -6,8 +6,10 @@ package status
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	fluxmeta "github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -171,7 +173,7 @@ func picker(in Input) verdict {
 	case reason != "" && suspended(c):
 		return no(condition, reason, message+"; "+suspendedMessage(in))
 	case reason != "":
-		return no(condition, reason, message+"; Flux was asked to repair it")
+		return no(condition, reason, message+remedy(in, reason))
 	case c.EPP.Status.ObservedGeneration == c.EPP.Generation && c.EPP.Status.AvailableReplicas > 0:
 		return yes(condition, v1beta1.ReasonPoolReady, fmt.Sprintf("chart %s is deployed and its endpoint picker is available", chartName(in)))
 	}
@@ -182,6 +184,21 @@ func picker(in Input) verdict {
 		return no(condition, v1beta1.ReasonPodsNotCreated, "endpoint picker: "+message)
 	}
 	return no(condition, v1beta1.ReasonEPPNotAvailable, fmt.Sprintf("Deployment %s has no available pod", in.Plan.Names.EPP))
+}
+
+// remedy is what follows from something that is missing or changed. Flux writes what the chart says and leaves what
+// somebody added beside it, such as a further label in the pool's selector.
+func remedy(in Input, reason string) string {
+	release := in.Children.Release
+	since := previous(in, v1beta1.ConditionInferencePoolReady)
+	asked, err := time.Parse(time.RFC3339Nano, release.Annotations[fluxmeta.ReconcileRequestAnnotation])
+	// Only a request that was made after the change says something about it; conditions know whole seconds.
+	tried := err == nil && since != nil && since.Reason == reason && !asked.Before(since.LastTransitionTime.Time) &&
+		release.Status.LastHandledReconcileAt == release.Annotations[fluxmeta.ReconcileRequestAnnotation]
+	if reason != v1beta1.ReasonSelectorDrift || !tried {
+		return "; Flux was asked to repair it"
+	}
+	return fmt.Sprintf("; Flux does not remove what was added to it: delete InferencePool %s, and it is made again", in.Plan.Names.Pool)
 }
 
 func suspendedPool(in Input) verdict {
