@@ -24,6 +24,9 @@ type entry struct {
 	want, have string
 	version    string
 	uid        types.UID
+	// shown says that the cache has caught up with the write. An object that it does not hold after that is gone, or was
+	// made to look like somebody else's.
+	shown bool
 }
 
 func (m *memory) remember(key string, e entry) {
@@ -44,14 +47,17 @@ func (m *memory) compare(key, want string, cached client.Object) Result {
 	defer m.mu.Unlock()
 	last, known := m.entries[key]
 	if cached == nil {
-		// A deletion would have dropped the entry: the cache is late.
-		if known && last.want == want {
+		if known && last.want == want && !last.shown {
 			return Pending
 		}
 		return Created
 	}
 	have := cached.GetAnnotations()[DigestAnnotation]
 	late := known && last.uid == cached.GetUID() && isOlder(cached, last)
+	if known && !late && !last.shown {
+		last.shown = true
+		m.entries[key] = last
+	}
 	switch {
 	case late && last.want == want:
 		return Pending

@@ -26,6 +26,7 @@ func TestCompare(t *testing.T) {
 	}{
 		"nothing, nothing remembered":           {nil, none, "", "", Created},
 		"nothing, just written":                 {written, none, "", "", Pending},
+		"nothing, and the cache had caught up":  {&entry{want: "new", have: "new", version: "10", uid: "a", shown: true}, none, "", "", Created},
 		"nothing, something else was written":   {&entry{want: "old", have: "old", version: "10", uid: "a"}, none, "", "", Created},
 		"as wanted":                             {written, "new", "10", "a", Unchanged},
 		"as wanted after a restart":             {nil, "new", "10", "a", Unchanged},
