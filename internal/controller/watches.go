@@ -102,6 +102,14 @@ type forgetting struct {
 	forget func(client.Object)
 }
 
+// Update: a child that somebody gave the label of another Workspace is gone for the one that made it.
+func (f forgetting) Update(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	if observe.WorkspaceOf(e.ObjectOld) != observe.WorkspaceOf(e.ObjectNew) {
+		f.forget(e.ObjectNew)
+	}
+	f.EventHandler.Update(ctx, e, q)
+}
+
 func (f forgetting) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
 	f.forget(e.Object)
 	f.EventHandler.Delete(ctx, e, q)
