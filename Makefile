@@ -102,10 +102,6 @@ demo: ## Start a cluster, apply the example Workspaces and talk to the models
 e2e: build cluster-build-node $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
 	@hack/test.sh .=./test/e2e/...
 
-.PHONY: scale
-scale: build cluster-build-api ## Measure the controller (SCENARIO, N)
-	go run ./test/scale $(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(N),--n $(N))
-
 # Tools are pinned in hack/tools/go.mod and built once; go tool would link them again for every new checkout.
 TOOLS := hack/tools/go.mod hack/tools/go.sum
 define build-tool
