@@ -28,7 +28,7 @@ chart-lint: $(HELM) ## Lint the chart with the gate off and on
 	$(HELM) lint --strict charts/workspace --set featureGates.gatewayAPIInferenceExtension=true
 
 .PHONY: chart-test
-chart-test: chart-lint cluster-build-api ## Test the chart: values, objects, rights, against a real API server
+chart-test: chart-lint cluster-build-node ## Test the chart: values, objects, rights, against a real API server and with real Flux
 	go -C test/chart test ./...
 	go -C hack/release test ./...
 
