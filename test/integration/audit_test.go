@@ -31,7 +31,7 @@ func (r request) String() string {
 			text += "/" + part
 		}
 	}
-	if strings.Contains(r.URI, "dryRun=All") {
+	if r.isDryRun() {
 		text += " (dry run)"
 	}
 	return text
@@ -46,6 +46,8 @@ func (r request) isWrite() bool {
 		return false
 	}
 }
+
+func (r request) isDryRun() bool { return strings.Contains(r.URI, "dryRun=All") }
 
 // isUpkeep are the requests of an operator that has nothing to do: watches, and the lease.
 func (r request) isUpkeep() bool {

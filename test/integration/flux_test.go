@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -41,7 +42,7 @@ func (s *scene) repository(workspace string) *sourcev1.OCIRepository {
 	s.t.Helper()
 	repository := &sourcev1.OCIRepository{}
 	s.until(func() error {
-		return s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: poolName(workspace)}, repository)
+		return s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: poolName(workspace)}, repository)
 	})
 	return repository
 }
@@ -50,7 +51,7 @@ func (s *scene) release(workspace string) *helmv2.HelmRelease {
 	s.t.Helper()
 	release := &helmv2.HelmRelease{}
 	s.until(func() error {
-		return s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: poolName(workspace)}, release)
+		return s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: poolName(workspace)}, release)
 	})
 	return release
 }
@@ -68,6 +69,7 @@ func (s *scene) fluxDeploys(workspace string) {
 // stores is source-controller with the wanted chart.
 func (s *scene) stores(workspace string) {
 	s.t.Helper()
+	s.changes()
 	repository := s.repository(workspace)
 	tag := repository.Spec.Reference.Tag
 	revision := tag + "@" + digestOf(tag)
@@ -86,6 +88,7 @@ func (s *scene) stores(workspace string) {
 // sourceFails is source-controller that cannot get the chart.
 func (s *scene) sourceFails(workspace, reason, message string) {
 	s.t.Helper()
+	s.changes()
 	repository := s.repository(workspace)
 	s.status(repository, func() {
 		repository.Status.ObservedGeneration = repository.Generation
@@ -109,6 +112,7 @@ func (s *scene) releaseReady(workspace string, status metav1.ConditionStatus, re
 // runs is helm-controller at work.
 func (s *scene) runs(workspace string) {
 	s.t.Helper()
+	s.changes()
 	s.releaseReady(workspace, metav1.ConditionFalse, "SourceNotReady", "latest generation of object has not been reconciled")
 	s.releaseReady(workspace, metav1.ConditionUnknown, "Progressing", "Running 'install' action with timeout of 5m0s")
 }
@@ -117,6 +121,7 @@ func (s *scene) runs(workspace string) {
 // InferencePool.
 func (s *scene) installs(workspace string) {
 	s.t.Helper()
+	s.changes()
 	release := s.release(workspace)
 	values := struct {
 		InferencePool struct {
@@ -128,9 +133,7 @@ func (s *scene) installs(workspace string) {
 	}{}
 	s.Expect(json.Unmarshal(release.Spec.Values.Raw, &values)).To(gomega.Succeed())
 	labels := map[string]string{"helm.toolkit.fluxcd.io/name": release.Name, "helm.toolkit.fluxcd.io/namespace": release.Namespace}
-	for name, value := range release.Spec.CommonMetadata.Labels {
-		labels[name] = value
-	}
+	maps.Copy(labels, release.Spec.CommonMetadata.Labels)
 	pods := map[string]string{v1beta1.LabelEndpointPicker: workspace, v1beta1.LabelManagedBy: v1beta1.ManagedBy}
 	s.ensure(&appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: eppName(workspace), Namespace: s.namespace, Labels: labels},
@@ -156,7 +159,7 @@ func (s *scene) installs(workspace string) {
 
 func (s *scene) ensure(obj client.Object) {
 	s.t.Helper()
-	err := s.Create(s.ctx, obj)
+	err := s.Create(s.t.Context(), obj)
 	if client.IgnoreAlreadyExists(err) != nil {
 		s.t.Fatal(err)
 	}
@@ -165,6 +168,7 @@ func (s *scene) ensure(obj client.Object) {
 // deploys is helm-controller's end of an install or upgrade: first the condition, then the history, then the generation.
 func (s *scene) deploys(workspace string) {
 	s.t.Helper()
+	s.changes()
 	revision := s.repository(workspace).Status.Artifact.Revision
 	tag, digest, _ := strings.Cut(revision, "@")
 	version := strings.TrimPrefix(tag, "v") + "+" + strings.TrimPrefix(digest, "sha256:")[:12]
@@ -197,12 +201,13 @@ func (s *scene) history(workspace string, newest helmv2.Snapshot) {
 // pickerServes lets the Endpoint Picker's pods be Ready until its Deployment is available.
 func (s *scene) pickerServes(workspace string) {
 	s.t.Helper()
+	s.changes()
 	s.until(func() error {
 		if err := s.readyPods(v1beta1.LabelEndpointPicker, workspace); err != nil {
 			return err
 		}
 		epp := &appsv1.Deployment{}
-		if err := s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: eppName(workspace)}, epp); err != nil {
+		if err := s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: eppName(workspace)}, epp); err != nil {
 			return err
 		}
 		if epp.Status.AvailableReplicas == 0 {
@@ -212,14 +217,15 @@ func (s *scene) pickerServes(workspace string) {
 	})
 }
 
-// uninstalls removes what the chart rendered.
-func (s *scene) uninstalls(workspace string) {
+// uninstalls removes what the chart rendered for the Workspace phi.
+func (s *scene) uninstalls() {
 	s.t.Helper()
+	s.changes()
 	for _, obj := range []client.Object{
-		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: eppName(workspace), Namespace: s.namespace}},
-		&inferencev1.InferencePool{ObjectMeta: metav1.ObjectMeta{Name: poolName(workspace), Namespace: s.namespace}},
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: eppName("phi"), Namespace: s.namespace}},
+		&inferencev1.InferencePool{ObjectMeta: metav1.ObjectMeta{Name: poolName("phi"), Namespace: s.namespace}},
 	} {
-		s.Expect(client.IgnoreNotFound(s.Delete(s.ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground)))).To(gomega.Succeed())
+		s.Expect(client.IgnoreNotFound(s.Delete(s.t.Context(), obj, client.PropagationPolicy(metav1.DeletePropagationBackground)))).To(gomega.Succeed())
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 func (s *scene) pods(label, workspace string) []*corev1.Pod {
 	s.t.Helper()
 	list := &corev1.PodList{}
-	s.Expect(s.List(s.ctx, list, client.InNamespace(s.namespace), client.MatchingLabels{label: workspace})).To(gomega.Succeed())
+	s.Expect(s.List(s.t.Context(), list, client.InNamespace(s.namespace), client.MatchingLabels{label: workspace})).To(gomega.Succeed())
 	var pods []*corev1.Pod
 	for i := range list.Items {
 		if list.Items[i].DeletionTimestamp == nil {
@@ -32,6 +32,7 @@ func (s *scene) pods(label, workspace string) []*corev1.Pod {
 // report lets every pod of a Workspace have a status; there must be as many as told.
 func (s *scene) report(workspace string, count int, status func(*corev1.Pod)) {
 	s.t.Helper()
+	s.changes()
 	s.until(func() error {
 		pods := s.pods(v1beta1.LabelWorkspace, workspace)
 		if len(pods) != count {
@@ -40,7 +41,7 @@ func (s *scene) report(workspace string, count int, status func(*corev1.Pod)) {
 		for _, pod := range pods {
 			before := pod.DeepCopy()
 			status(pod)
-			if err := s.Status().Patch(s.ctx, pod, client.MergeFrom(before)); err != nil {
+			if err := s.Status().Patch(s.t.Context(), pod, client.MergeFrom(before)); err != nil {
 				return err
 			}
 		}
@@ -51,12 +52,13 @@ func (s *scene) report(workspace string, count int, status func(*corev1.Pod)) {
 // serve makes pods Ready, and those that follow them in a rollout, until the Workspace says that it serves.
 func (s *scene) serve(workspace string) {
 	s.t.Helper()
+	s.changes()
 	s.until(func() error {
 		if err := s.readyPods(v1beta1.LabelWorkspace, workspace); err != nil {
 			return err
 		}
 		ws := &v1beta1.Workspace{}
-		if err := s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: workspace}, ws); err != nil {
+		if err := s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: workspace}, ws); err != nil {
 			return err
 		}
 		return compare(ws, "InferenceReady=True ReplicasReady")
@@ -67,7 +69,7 @@ func (s *scene) readyPods(label, workspace string) error {
 	for _, pod := range s.pods(label, workspace) {
 		before := pod.DeepCopy()
 		running(pod)
-		if err := s.Status().Patch(s.ctx, pod, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		if err := s.Status().Patch(s.t.Context(), pod, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 			return err
 		}
 	}

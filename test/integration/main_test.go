@@ -13,11 +13,12 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"github.com/onsi/gomega/format"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// What all tests share. The cluster has every CRD; the operator works in all namespaces but those of the tests that
-// start their own.
+// What all tests share, but those that start a cluster of their own. The cluster has every CRD; Endpoint Pickers are
+// replicated there, so that there is every kind of child.
 var (
 	shared *cluster
 	// program is the operator, built from this tree.
@@ -37,8 +38,9 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	ctrl.SetLogger(logr.Discard())
+	format.MaxLength = 0
 	// Most tests wait for a server and not for a processor.
-	if err := flag.Set("test.parallel", "24"); err != nil {
+	if err := flag.Set("test.parallel", "48"); err != nil {
 		return 1, err
 	}
 	if _, err := os.Stat(filepath.Join(binaries(), "kube-apiserver")); err != nil {
@@ -64,7 +66,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, errors.Join(err, shared.stop())
 	}
-	operator, err := shared.run(gateOn())
+	operator, err := shared.run(gateOn() + "endpointPicker: {replicas: 2}\n")
 	if err != nil {
 		return 1, errors.Join(err, shared.stop())
 	}

@@ -47,7 +47,8 @@ func startChild(log string, command *exec.Cmd) (*child, error) {
 // stop asks the process to end and waits for that.
 func (c *child) stop() error {
 	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return nil //nolint:nilerr // it ended by itself
+		// It ended by itself.
+		return nil
 	}
 	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()

@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ import (
 
 const (
 	patience = 30 * time.Second
-	interval = 50 * time.Millisecond
+	interval = 100 * time.Millisecond
 	// quiet is how long nothing must happen where nothing is expected to.
 	quiet = 2 * time.Second
 
@@ -36,7 +37,6 @@ type scene struct {
 	*cluster
 	*gomega.WithT
 	t         *testing.T
-	ctx       context.Context
 	namespace string
 	record    *recorder
 }
@@ -47,7 +47,7 @@ func newScene(t *testing.T, c *cluster) *scene {
 	if err := c.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{cluster: c, WithT: gomega.NewWithT(t), t: t, ctx: t.Context(), namespace: namespace.Name}
+	s := &scene{cluster: c, WithT: gomega.NewWithT(t), t: t, namespace: namespace.Name}
 	s.record = record(t, c, s.namespace)
 	return s
 }
@@ -60,7 +60,7 @@ func (s *scene) node(name string, gpus int64) {
 		sceneLabel: s.namespace, corev1.LabelInstanceTypeStable: a100,
 	}}}
 	s.create(node)
-	s.t.Cleanup(func() { _ = s.Delete(context.Background(), node) })
+	s.t.Cleanup(func() { _ = s.Delete(s.cleanup(), node) })
 	amount := corev1.ResourceList{gpu: *resource.NewQuantity(gpus, resource.DecimalSI)}
 	s.status(node, func() {
 		node.Status.Capacity, node.Status.Allocatable = amount, amount
@@ -86,15 +86,18 @@ func (s *scene) workspace(name string, change ...func(*v1beta1.Workspace)) *v1be
 	return ws
 }
 
+// cleanup is a context for what happens after the test, when the test's own has ended.
+func (s *scene) cleanup() context.Context { return context.WithoutCancel(s.t.Context()) }
+
 func (s *scene) create(obj client.Object) {
 	s.t.Helper()
-	s.Expect(s.Create(s.ctx, obj)).To(gomega.Succeed())
+	s.Expect(s.Create(s.t.Context(), obj)).To(gomega.Succeed())
 }
 
 // get reads an object of the scene's namespace into obj and says whether it is there.
 func (s *scene) get(obj client.Object, name string) bool {
 	s.t.Helper()
-	err := s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, obj)
+	err := s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, obj)
 	s.Expect(client.IgnoreNotFound(err)).To(gomega.Succeed())
 	return err == nil
 }
@@ -104,7 +107,7 @@ func (s *scene) edit(obj client.Object, change func()) {
 	s.t.Helper()
 	before := obj.DeepCopyObject().(client.Object)
 	change()
-	s.Expect(s.Patch(s.ctx, obj, client.MergeFrom(before))).To(gomega.Succeed())
+	s.Expect(s.Patch(s.t.Context(), obj, client.MergeFrom(before))).To(gomega.Succeed())
 }
 
 // status is edit for an object's status.
@@ -112,14 +115,45 @@ func (s *scene) status(obj client.Object, change func()) {
 	s.t.Helper()
 	before := obj.DeepCopyObject().(client.Object)
 	change()
-	s.Expect(s.Status().Patch(s.ctx, obj, client.MergeFrom(before))).To(gomega.Succeed())
+	s.Expect(s.Status().Patch(s.t.Context(), obj, client.MergeFrom(before))).To(gomega.Succeed())
 }
 
 // step says that the world is changed now.
 func (s *scene) step(what string) {
 	s.t.Helper()
 	s.t.Logf("%s: %s", time.Now().Format(time.TimeOnly), what)
+	s.changes()
+}
+
+// changes says that the world is changed now, once the recorder has seen everything until now.
+func (s *scene) changes() {
+	s.t.Helper()
+	list := &v1beta1.WorkspaceList{}
+	s.Expect(s.List(s.t.Context(), list, client.InNamespace(s.namespace))).To(gomega.Succeed())
+	for i := range list.Items {
+		s.until(func() error {
+			if !s.record.knows(&list.Items[i]) {
+				return errors.New("the recorder is behind")
+			}
+			return nil
+		})
+	}
 	s.record.step()
+}
+
+// each runs f for several Workspaces at once.
+func (s *scene) each(names []string, f func(*scene, string)) {
+	s.t.Helper()
+	s.t.Run("each", func(t *testing.T) {
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				one := *s
+				one.t, one.WithT = t, gomega.NewWithT(t)
+				f(&one, name)
+			})
+		}
+	})
 }
 
 // until waits until check finds nothing to complain about.
@@ -130,7 +164,13 @@ func (s *scene) until(check func() error) {
 
 func (s *scene) within(limit time.Duration, check func() error) {
 	s.t.Helper()
-	s.Eventually(check).WithTimeout(limit).WithPolling(interval).WithContext(s.ctx).Should(gomega.Succeed())
+	// As text: an error would be printed with all that it is made of.
+	s.Eventually(func() string {
+		if err := check(); err != nil {
+			return err.Error()
+		}
+		return ""
+	}).WithTimeout(limit).WithPolling(interval).WithContext(s.t.Context()).Should(gomega.BeEmpty())
 }
 
 // expect waits until the conditions of a Workspace are as told, for its current generation. Each is told as TYPE=STATUS
@@ -144,7 +184,7 @@ func (s *scene) expectWithin(limit time.Duration, name string, conditions ...str
 	s.t.Helper()
 	ws := &v1beta1.Workspace{}
 	s.within(limit, func() error {
-		if err := s.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: name}, ws); err != nil {
+		if err := s.Get(s.t.Context(), client.ObjectKey{Namespace: s.namespace, Name: name}, ws); err != nil {
 			return err
 		}
 		for _, condition := range conditions {
