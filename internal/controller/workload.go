@@ -158,6 +158,9 @@ func (r *run) mayRoll(obj client.Object) bool {
 	return true
 }
 
+// allReady says that every pod serves with the newest revision. Its controller counts pods before it replaces them: those
+// of the old one are still Ready in the first status that it writes for the new generation.
 func allReady(s *appsv1.StatefulSet, t plan.Topology) bool {
-	return s.Status.ObservedGeneration == s.Generation && s.Status.ReadyReplicas == t.NodesPerReplica
+	return s.Status.ObservedGeneration == s.Generation &&
+		s.Status.ReadyReplicas == t.NodesPerReplica && s.Status.UpdatedReplicas == t.NodesPerReplica
 }
