@@ -125,7 +125,11 @@ func TestFlux(t *testing.T) {
 		if pod.ServiceAccountName != controller || pod.Containers[0].Image != "ghcr.io/fluxcd/"+controller+":v1" {
 			t.Errorf("%s runs as %q from %q", controller, pod.ServiceAccountName, pod.Containers[0].Image)
 		}
-		if diff := cmp.Diff([]string{"--log-level=info", "--events-addr="}, pod.Containers[0].Args); diff != "" {
+		want := []string{"--log-level=info", "--events-addr="}
+		if controller == "helm-controller" {
+			want = append(want, "--feature-gates=CancelHealthCheckOnNewRevision=true")
+		}
+		if diff := cmp.Diff(want, pod.Containers[0].Args); diff != "" {
 			t.Errorf("%s: %s", controller, diff)
 		}
 		if _, there := objects["ClusterRole/flux-"+controller]; !there {

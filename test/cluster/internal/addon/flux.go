@@ -110,7 +110,12 @@ func (f Flux) changeDeployment(controller string, deployment object) {
 		// One replica: an election only delays the start by the length of a dead leader's lease.
 		return strings.HasPrefix(fmt.Sprint(arg), "--enable-leader-election")
 	})
-	container["args"] = append(args, "--events-addr=")
+	args = append(args, "--events-addr=")
+	if controller == "helm-controller" {
+		// As in our chart: else a release that never gets ready is not deleted before its timeout.
+		args = append(args, "--feature-gates=CancelHealthCheckOnNewRevision=true")
+	}
+	container["args"] = args
 	within(container, "resources")["requests"] = object{"cpu": "20m", "memory": "64Mi"}
 	if probe, ok := container["readinessProbe"].(object); ok {
 		probe["periodSeconds"] = 1

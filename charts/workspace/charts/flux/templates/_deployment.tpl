@@ -127,9 +127,12 @@ spec:
 - --storage-adv-addr=source-controller.$(RUNTIME_NAMESPACE).svc.cluster.local.
 {{- end }}
 
-{{/* ConfigMaps and Secrets are not watched: the operator's releases take their values from the spec. */}}
+{{/*
+ConfigMaps and Secrets are not watched: the operator's releases take their values from the spec. A release that is changed
+or deleted while Helm waits for its pods is looked at then, and not when the wait is over.
+*/}}
 {{- define "flux.args.helm-controller" -}}
-- --feature-gates=DisableConfigWatchers=true
+- --feature-gates=DisableConfigWatchers=true,CancelHealthCheckOnNewRevision=true
 - --no-cross-namespace-refs
 - --graceful-shutdown-timeout=60s
 {{- end }}
