@@ -100,7 +100,7 @@ demo: ## Start a cluster, apply the example Workspaces and talk to the models
 
 .PHONY: e2e
 e2e: build cluster-build-node $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
-	@hack/test.sh .=./test/e2e/...
+	@TEST_ARGS='-tags=e2e -count=1 -timeout=20m $(TEST_ARGS)' hack/test.sh .=./test/e2e/...
 
 # Tools are pinned in hack/tools/go.mod and built once; go tool would link them again for every new checkout.
 TOOLS := hack/tools/go.mod hack/tools/go.sum
