@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -83,9 +84,9 @@ func OwnedDigest(obj client.Object, manager string) (string, error) {
 	if fields == nil {
 		return "", nil
 	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	content, err := contentOf(obj)
 	if err != nil {
-		return "", fmt.Errorf("converting %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+		return "", err
 	}
 	var set map[string]any
 	if err := json.Unmarshal(fields, &set); err != nil {
@@ -93,6 +94,18 @@ func OwnedDigest(obj client.Object, manager string) (string, error) {
 	}
 	owned, _ := extract(content, set).(map[string]any)
 	return contentDigest(owned)
+}
+
+// contentOf is obj as JSON has it. It is read only: what is unstructured already is not copied.
+func contentOf(obj client.Object) (map[string]any, error) {
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return u.Object, nil
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(obj)
+	if err != nil {
+		return nil, fmt.Errorf("converting %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
+	}
+	return content, nil
 }
 
 func ownedFields(entries []metav1.ManagedFieldsEntry, manager string) []byte {
@@ -135,12 +148,12 @@ func extractFields(live, set map[string]any) map[string]any {
 }
 
 func extractItems(live []any, set map[string]any) []any {
-	elements := slices.Sorted(maps.Keys(set))
+	elements := elementsOf(set)
 	out := make([]any, 0, len(elements))
 	for index, item := range live {
-		for _, element := range elements {
-			if matchesItem(item, index, element) {
-				out = append(out, extract(item, asSet(set[element])))
+		for _, e := range elements {
+			if e.matches(item, index) {
+				out = append(out, extract(item, e.below))
 				break
 			}
 		}
@@ -148,45 +161,73 @@ func extractItems(live []any, set map[string]any) []any {
 	return out
 }
 
-func matchesItem(item any, index int, element string) bool {
-	kind, rest, _ := strings.Cut(element, ":")
-	switch kind {
+// element is one entry of a field set that names items of a list. It is decoded once, and compared with every item.
+type element struct {
+	kind string
+	// keys are the fields that name an item, value is the item itself, index its place; one of them, by kind.
+	keys  map[string]any
+	value any
+	index string
+	below map[string]any
+}
+
+// elementsOf decodes the entries of a set in the order of their text. What is not JSON matches nothing.
+func elementsOf(set map[string]any) []element {
+	out := make([]element, 0, len(set))
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		kind, rest, _ := strings.Cut(name, ":")
+		e := element{kind: kind, index: rest, below: asSet(set[name])}
+		var err error
+		switch kind {
+		case "k":
+			err = json.Unmarshal([]byte(rest), &e.keys)
+		case "v":
+			err = json.Unmarshal([]byte(rest), &e.value)
+		}
+		if err == nil {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func (e element) matches(item any, index int) bool {
+	switch e.kind {
 	case "k":
-		return hasKeys(item, rest)
+		fields, ok := item.(map[string]any)
+		if !ok {
+			return false
+		}
+		for name, value := range e.keys {
+			if !sameValue(fields[name], value) {
+				return false
+			}
+		}
+		return true
 	case "v":
-		return sameJSON(item, []byte(rest))
+		return sameValue(item, e.value)
 	case "i":
-		return rest == fmt.Sprint(index)
+		return e.index == strconv.Itoa(index)
 	default:
 		return false
 	}
 }
 
-func hasKeys(item any, keys string) bool {
-	fields, ok := item.(map[string]any)
-	if !ok {
-		return false
+// sameValue compares a value with one that was decoded from JSON, whose numbers are all floats.
+func sameValue(value, decoded any) bool {
+	switch d := decoded.(type) {
+	case string:
+		v, ok := value.(string)
+		return ok && v == d
+	case bool:
+		v, ok := value.(bool)
+		return ok && v == d
+	case nil:
+		return value == nil
 	}
-	var want map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(keys), &want); err != nil {
-		return false
-	}
-	for name, value := range want {
-		if !sameJSON(fields[name], value) {
-			return false
-		}
-	}
-	return true
-}
-
-// sameJSON compares what is decoded, since encoders differ in what they escape.
-func sameJSON(value any, text []byte) bool {
-	var want any
-	if err := json.Unmarshal(text, &want); err != nil {
-		return false
-	}
+	// Encoders differ in what they escape, so what is decoded is encoded again by the same one.
 	a, errA := json.Marshal(value)
-	b, errB := json.Marshal(want)
+	b, errB := json.Marshal(decoded)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 
