@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = time.Minute
 	interval = 100 * time.Millisecond
 	// quiet is how long nothing must happen where nothing is expected to.
 	quiet = 2 * time.Second
