@@ -18,7 +18,7 @@ func TestRecorder(t *testing.T) {
 	t.Parallel()
 	for values, flaps := range map[string]int{
 		"A B C":     0,
-		"A A B B":   0,
+		"A A B B":   0, //nolint:dupword // a value that stays is no flap
 		"A B A":     1,
 		"A B C A":   1,
 		"A B | A":   0,

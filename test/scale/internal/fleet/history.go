@@ -64,10 +64,10 @@ func (f *Fleet) Flaps(from time.Time) int {
 	return flaps
 }
 
-// Created, LastMoved and Gone are when each Workspace was created, had its last child moved, and was deleted for good.
+// Created says when each Workspace was created.
 func (f *Fleet) Created() map[string]time.Time { return f.copy(f.created) }
 
-// LastMoved is when each Workspace had its last child moved.
+// LastMoved says when each Workspace had its last child moved.
 func (f *Fleet) LastMoved() map[string]time.Time { return f.copy(f.moved) }
 
 // Gone is when each Workspace was seen to be deleted.
