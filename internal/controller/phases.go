@@ -53,6 +53,9 @@ type run struct {
 	poolErr     error
 	// workloadChanging and poolChanging say that the caches do not show yet what was just written.
 	workloadChanging, poolChanging bool
+	// repairAfter is when Flux may be asked again. It counts from the last time: with an interval that begins at each
+	// reconcile, pods that restart would put it off for ever.
+	repairAfter time.Duration
 }
 
 func (r *run) observe(ctx context.Context) error {
@@ -218,8 +221,8 @@ func (r *run) result() (ctrl.Result, error) {
 			failures = append(failures, err)
 		}
 	}
-	if status.NeedsRepair(r.input()) && (again == 0 || repairInterval < again) {
-		again = repairInterval
+	if r.repairAfter > 0 && (again == 0 || r.repairAfter < again) {
+		again = r.repairAfter
 	}
 	return ctrl.Result{RequeueAfter: jitter(again)}, errors.Join(failures...)
 }
