@@ -183,8 +183,10 @@ func (r *run) repair(ctx context.Context) error {
 	}
 	last, err := time.Parse(time.RFC3339Nano, release.Annotations[requestedAt])
 	if err == nil && r.now.Sub(last) < repairInterval {
+		r.repairAfter = last.Add(repairInterval).Sub(r.now)
 		return nil
 	}
+	r.repairAfter = repairInterval
 	return r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano))
 }
 

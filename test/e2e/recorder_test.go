@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -27,6 +28,8 @@ type recorder struct {
 	mu sync.Mutex
 	// values are STATUS REASON in their order, by Workspace and condition, and "absent" once a condition went.
 	values map[[2]string][]string
+	// seen is the version of each Workspace that values go up to.
+	seen map[string]string
 }
 
 func record(t *testing.T, c *cluster, namespace string) *recorder {
@@ -35,7 +38,7 @@ func record(t *testing.T, c *cluster, namespace string) *recorder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &recorder{watch: w, done: make(chan struct{}), values: map[[2]string][]string{}}
+	r := &recorder{watch: w, done: make(chan struct{}), values: map[[2]string][]string{}, seen: map[string]string{}}
 	go r.run()
 	t.Cleanup(func() {
 		w.Stop()
@@ -56,6 +59,7 @@ func (r *recorder) run() {
 func (r *recorder) note(ws *v1beta1.Workspace) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.seen[ws.Name] = ws.ResourceVersion
 	for _, condition := range []string{
 		v1beta1.ConditionReady, v1beta1.ConditionResourceReady, v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady,
 	} {
@@ -70,6 +74,14 @@ func (r *recorder) note(ws *v1beta1.Workspace) {
 		}
 		r.values[key] = append(values, value)
 	}
+}
+
+// behind says that the watch has not brought a Workspace as somebody else read it.
+func (r *recorder) behind(ws *v1beta1.Workspace) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	order, err := resourceversion.CompareResourceVersion(r.seen[ws.Name], ws.ResourceVersion)
+	return err != nil || order < 0
 }
 
 // history is every value that a Workspace's condition had, in order.

@@ -207,6 +207,9 @@ func (s *scene) expectWithin(limit time.Duration, name string, conditions ...str
 				return fmt.Errorf("%s: %w; have %s", name, err, told(ws))
 			}
 		}
+		if s.record.behind(ws) {
+			return fmt.Errorf("%s: the record is behind", name)
+		}
 		return nil
 	})
 	s.t.Logf("%s: %s after %.1f s", name, strings.Join(conditions, ", "), time.Since(started).Seconds())
