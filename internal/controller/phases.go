@@ -29,6 +29,8 @@ const (
 	requestedAt = "reconcile.fluxcd.io/requestedAt"
 	// repairInterval is how long a repair that was asked for gets before it is asked for again.
 	repairInterval = 30 * time.Second
+	// eventInterval is how long the event of a write gets. A write that changed nothing has none.
+	eventInterval = 5 * time.Second
 	// takenInterval is how often a name that somebody else has is tried again: objects that are not ours are not watched.
 	takenInterval = time.Minute
 )
@@ -56,6 +58,8 @@ type run struct {
 	// repairAfter is when Flux may be asked again. It counts from the last time: with an interval that begins at each
 	// reconcile, pods that restart would put it off for ever.
 	repairAfter time.Duration
+	// awaiting says that the event of a write of ours will bring us back.
+	awaiting bool
 }
 
 func (r *run) observe(ctx context.Context) error {
@@ -137,7 +141,9 @@ func (r *run) apply(ctx context.Context, obj client.Object) (bool, error) {
 	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
 		return false, nameTaken(taken)
 	}
-	return result != apply.Unchanged && result != apply.Repaired, err
+	changing := result != apply.Unchanged && result != apply.Repaired
+	r.awaiting = r.awaiting || changing
+	return changing, err
 }
 
 func nameTaken(taken *apply.TakenError) error {
@@ -190,9 +196,18 @@ func (r *run) repair(ctx context.Context) error {
 	return r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano))
 }
 
-// report computes the status and writes it if it differs.
+// report computes the status and writes it if it differs. While the caches are behind a write of ours, its event brings us
+// back in a moment, and one status says then what two would have said.
 func (r *run) report(ctx context.Context) error {
+	if r.inFlight() {
+		return nil
+	}
 	return r.statuses.write(ctx, r.ws, r.input())
+}
+
+// inFlight says that children were written without an error, and the caches do not show it yet.
+func (r *run) inFlight() bool {
+	return r.awaiting && r.planErr == nil && r.workloadErr == nil && r.poolErr == nil
 }
 
 func (r *run) input() status.Input {
@@ -225,6 +240,9 @@ func (r *run) result() (ctrl.Result, error) {
 	}
 	if r.repairAfter > 0 && (again == 0 || r.repairAfter < again) {
 		again = r.repairAfter
+	}
+	if r.inFlight() && (again == 0 || eventInterval < again) {
+		again = eventInterval
 	}
 	return ctrl.Result{RequeueAfter: jitter(again)}, errors.Join(failures...)
 }

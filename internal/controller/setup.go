@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -81,7 +82,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 			return err
 		}
 	}
-	if err := indexConfigs(ctx, mgr); err != nil {
+	if err := errors.Join(indexConfigs(ctx, mgr), r.followStatus(ctx, mgr)); err != nil {
 		return err
 	}
 	c, err := r.build(mgr, o, all)
@@ -123,9 +124,9 @@ func (r *Reconciler) build(mgr manager.Manager, o Options, all <-chan event.Gene
 		Named("workspace").
 		WithOptions(controller.Options{MaxConcurrentReconciles: o.Workers}).
 		For(&v1beta1.Workspace{}, ctrlPredicates()).
-		WatchesRawSource(source.Channel(all, handler.EnqueueRequestsFromMapFunc(r.everyWorkspace))).
+		WatchesRawSource(source.Channel(all, background{handler.EnqueueRequestsFromMapFunc(r.everyWorkspace)})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(workspaceOf), changed()).
-		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.workspacesOnNode), changed()).
+		Watches(&corev1.Node{}, background{handler.EnqueueRequestsFromMapFunc(r.workspacesOnNode)}, changed()).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed())
 	for _, kind := range ownKinds() {
 		b = b.Watches(kind, r.childHandler(mgr, kind), changed())

@@ -30,20 +30,29 @@ type statusWriter struct {
 	recorder events.EventRecorder
 
 	mu      sync.Mutex
-	written map[types.NamespacedName]*v1beta1.Workspace
+	written map[types.NamespacedName]written
+}
+
+// written is what the cache does not show yet. It is dropped when it does, so that N settled Workspaces are not held twice.
+type written struct {
+	uid     types.UID
+	version string
+	status  v1beta1.WorkspaceStatus
 }
 
 func newStatusWriter(c client.Client, recorder events.EventRecorder) *statusWriter {
-	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]*v1beta1.Workspace{}}
+	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]written{}}
 }
 
 func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in status.Input) error {
-	base := s.newest(cached)
-	in.Previous = base.Status
+	before := s.newest(cached)
+	in.Previous = before
 	want := status.Compute(in)
-	if equality.Semantic.DeepEqual(base.Status, want) {
+	if equality.Semantic.DeepEqual(before, want) {
 		return nil
 	}
+	// Nothing but the status goes into the patch, so nothing else is encoded for it.
+	base := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: cached.Namespace, Name: cached.Name}, Status: before}
 	ws := base.DeepCopy()
 	ws.Status = want
 	// Conditions are a list and are replaced whole; nobody else writes them.
@@ -51,31 +60,44 @@ func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in 
 		return client.IgnoreNotFound(fmt.Errorf("writing status: %w", err))
 	}
 	s.remember(ws)
-	s.announce(ws, base.Status.Conditions)
+	// The cache may have shown it before it was remembered.
+	if err := s.client.Get(ctx, client.ObjectKeyFromObject(ws), base); err == nil {
+		s.see(base)
+	}
+	s.announce(ws, before.Conditions)
 	return nil
 }
 
-// newest is the Workspace as the cache has it, or as it was last written if the cache is behind.
-func (s *statusWriter) newest(cached *v1beta1.Workspace) *v1beta1.Workspace {
+// newest is the status as the cache has it, or as it was last written if the cache is behind.
+func (s *statusWriter) newest(cached *v1beta1.Workspace) v1beta1.WorkspaceStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := client.ObjectKeyFromObject(cached)
-	last, ok := s.written[key]
-	if !ok {
-		return cached
+	last, ok := s.written[client.ObjectKeyFromObject(cached)]
+	if !ok || last.shownBy(cached) {
+		return cached.Status
 	}
-	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, last.ResourceVersion)
-	if err != nil || order >= 0 || last.UID != cached.UID {
-		delete(s.written, key)
-		return cached
-	}
-	return last
+	return last.status
 }
 
 func (s *statusWriter) remember(ws *v1beta1.Workspace) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.written[client.ObjectKeyFromObject(ws)] = ws
+	s.written[client.ObjectKeyFromObject(ws)] = written{uid: ws.UID, version: ws.ResourceVersion, status: ws.Status}
+}
+
+// see drops what the cache shows now. It is told of every change of a Workspace, also of those that need no reconcile.
+func (s *statusWriter) see(cached *v1beta1.Workspace) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := client.ObjectKeyFromObject(cached)
+	if last, ok := s.written[key]; ok && last.shownBy(cached) {
+		delete(s.written, key)
+	}
+}
+
+func (w written) shownBy(cached *v1beta1.Workspace) bool {
+	order, err := resourceversion.CompareResourceVersion(cached.ResourceVersion, w.version)
+	return err != nil || order >= 0 || w.uid != cached.UID
 }
 
 func (s *statusWriter) forget(key types.NamespacedName) {

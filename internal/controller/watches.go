@@ -12,11 +12,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -39,6 +42,23 @@ func index(ctx context.Context, mgr manager.Manager, kind client.Object) error {
 	})
 	if err != nil {
 		return fmt.Errorf("indexing %T: %w", kind, err)
+	}
+	return nil
+}
+
+// followStatus tells the status writer what the cache shows.
+func (r *Reconciler) followStatus(ctx context.Context, mgr manager.Manager) error {
+	informer, err := mgr.GetCache().GetInformer(ctx, &v1beta1.Workspace{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching Workspaces: %w", err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{UpdateFunc: func(_, in any) {
+		if ws, ok := in.(*v1beta1.Workspace); ok {
+			r.statuses.see(ws)
+		}
+	}})
+	if err != nil {
+		return fmt.Errorf("following Workspaces: %w", err)
 	}
 	return nil
 }
@@ -85,6 +105,42 @@ func deletionStarted() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetDeletionTimestamp().IsZero() && !e.ObjectNew.GetDeletionTimestamp().IsZero()
 	}}
+}
+
+// background lets Workspaces that changed themselves, or whose children did, go first: what concerns all Workspaces of a
+// cluster at once must not hold back the one that somebody just applied.
+type background struct{ handler.EventHandler }
+
+func (b background) Create(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	b.EventHandler.Create(ctx, e, later(q))
+}
+
+func (b background) Update(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	b.EventHandler.Update(ctx, e, later(q))
+}
+
+func (b background) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	b.EventHandler.Delete(ctx, e, later(q))
+}
+
+func (b background) Generic(ctx context.Context, e event.GenericEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	b.EventHandler.Generic(ctx, e, later(q))
+}
+
+// later is q, but what is added has low priority.
+func later(q workqueue.TypedRateLimitingInterface[ctrl.Request]) workqueue.TypedRateLimitingInterface[ctrl.Request] {
+	if p, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok {
+		return demoting{p}
+	}
+	return q
+}
+
+type demoting struct {
+	priorityqueue.PriorityQueue[ctrl.Request]
+}
+
+func (d demoting) Add(req ctrl.Request) {
+	d.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
 }
 
 func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
