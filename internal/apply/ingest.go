@@ -27,13 +27,26 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 		if err != nil {
 			return nil, err
 		}
-		annotations := map[string]string{}
-		maps.Copy(annotations, obj.GetAnnotations())
-		annotations[DigestAnnotation] = digest
-		delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
-		obj.SetAnnotations(annotations)
+		obj.SetAnnotations(noted(obj.GetAnnotations(), digest))
 		obj.SetManagedFields(nil)
 		trim(obj)
 		return obj, nil
 	}
+}
+
+// noted is a copy of annotations with the digest, or nil if there is nothing to note. Most objects of a cache are not ours,
+// and an empty map is as large as one with a few entries.
+func noted(annotations map[string]string, digest string) map[string]string {
+	out := maps.Clone(annotations)
+	delete(out, DigestAnnotation)
+	delete(out, "kubectl.kubernetes.io/last-applied-configuration")
+	switch {
+	case digest != "" && out == nil:
+		return map[string]string{DigestAnnotation: digest}
+	case digest != "":
+		out[DigestAnnotation] = digest
+	case len(out) == 0:
+		return nil
+	}
+	return out
 }

@@ -27,14 +27,15 @@ func CacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc
 	everything := func(trim toolscache.TransformFunc) cache.ByObject {
 		return cache.ByObject{Label: labels.Everything(), Transform: trim}
 	}
+	shared := newTexts()
 	return cache.Options{
 		// Children are the default because the caches must not name kinds whose API may be absent.
 		DefaultLabelSelector: labels.NewSelector().Add(*ofWorkspace),
-		DefaultTransform:     ingest(trimChild),
+		DefaultTransform:     ingest(shared.trimChild),
 		// Nothing that is read from the cache is changed; copies of everything on each reconcile would be the larger cost.
 		DefaultUnsafeDisableDeepCopy: new(true),
 		ByObject: map[client.Object]cache.ByObject{
-			&v1beta1.Workspace{}: everything(trimManagedFields),
+			&v1beta1.Workspace{}: everything(shared.trimWorkspace),
 			&corev1.Pod{}: {
 				Label:     labels.SelectorFromSet(labels.Set{v1beta1.LabelManagedBy: v1beta1.ManagedBy}),
 				Transform: trimPod,

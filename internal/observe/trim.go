@@ -4,13 +4,19 @@
 package observe
 
 import (
+	"slices"
+
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	fluxmeta "github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 )
@@ -18,10 +24,19 @@ import (
 // The functions below keep of each cached object what is read, and drop the rest. Whether an object is as wanted is
 // known from its digest (apply.Ingest), which is taken before.
 
-func trimChild(obj client.Object) {
+func (t *texts) trimChild(obj client.Object) {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
 		o.Spec = appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}
+		o.Status.Conditions = slices.DeleteFunc(o.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+			return c.Type != appsv1.DeploymentReplicaFailure
+		})
+		if len(o.Status.Conditions) == 0 {
+			o.Status.Conditions = nil
+		}
+		if o.Labels[helmReleaseLabel] != "" {
+			o.Annotations = nil
+		}
 	case *appsv1.StatefulSet:
 		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}
 	case *corev1.Service:
@@ -29,18 +44,73 @@ func trimChild(obj client.Object) {
 	case *policyv1.PodDisruptionBudget:
 		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
 	case *sourcev1.OCIRepository:
-		o.Spec = sourcev1.OCIRepositorySpec{Suspend: o.Spec.Suspend}
+		t.trimRepository(o)
 	case *helmv2.HelmRelease:
-		trimRelease(o)
+		t.trimRelease(o)
+	case *inferencev1.InferencePool:
+		o.Annotations = nil
+	default:
+		return
 	}
+	t.metadata(obj)
 }
 
-func trimRelease(o *helmv2.HelmRelease) {
-	o.Spec = helmv2.HelmReleaseSpec{Suspend: o.Spec.Suspend}
-	o.Status.Inventory = nil
-	if len(o.Status.History) > 1 {
-		o.Status.History = o.Status.History[:1:1]
+func (t *texts) trimRepository(o *sourcev1.OCIRepository) {
+	status := sourcev1.OCIRepositoryStatus{ObservedGeneration: o.Status.ObservedGeneration, Conditions: t.onlyReady(o.Status.Conditions)}
+	if artifact := o.Status.Artifact; artifact != nil {
+		t.share(&artifact.Revision)
+		status.Artifact = &fluxmeta.Artifact{Revision: artifact.Revision}
 	}
+	o.Spec, o.Status = sourcev1.OCIRepositorySpec{Suspend: o.Spec.Suspend}, status
+}
+
+func (t *texts) trimRelease(o *helmv2.HelmRelease) {
+	status := helmv2.HelmReleaseStatus{
+		ObservedGeneration: o.Status.ObservedGeneration, Failures: o.Status.Failures, Conditions: t.onlyReady(o.Status.Conditions),
+	}
+	status.LastHandledReconcileAt = o.Status.LastHandledReconcileAt
+	if newest := o.Status.History.Latest(); newest != nil {
+		t.share(&newest.Status, &newest.ChartVersion, &newest.OCIDigest)
+		status.History = helmv2.Snapshots{{Status: newest.Status, ChartVersion: newest.ChartVersion, OCIDigest: newest.OCIDigest}}
+	}
+	o.Spec, o.Status = helmv2.HelmReleaseSpec{Suspend: o.Spec.Suspend}, status
+}
+
+// onlyReady keeps the condition by which a Flux object is judged.
+func (t *texts) onlyReady(in []metav1.Condition) []metav1.Condition {
+	c := meta.FindStatusCondition(in, fluxmeta.ReadyCondition)
+	if c == nil {
+		return nil
+	}
+	kept := []metav1.Condition{*c}
+	if c.Status == metav1.ConditionTrue {
+		// Success is told at length, with the release's name in it, and read by nobody.
+		kept[0].Message = ""
+	}
+	t.conditions(kept)
+	return kept
+}
+
+// trimWorkspace drops what nobody reads, and shares what most Workspaces say.
+func (t *texts) trimWorkspace(in any) (any, error) {
+	ws, ok := in.(*v1beta1.Workspace)
+	if !ok {
+		return in, nil
+	}
+	ws.ManagedFields = nil
+	delete(ws.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
+	t.share(&ws.Namespace, &ws.Resource.InstanceType, &ws.Status.ReadyOfReplicas)
+	t.conditions(ws.Status.Conditions)
+	for i := range ws.Status.WorkerNodes {
+		t.share(&ws.Status.WorkerNodes[i])
+	}
+	for i := range ws.Status.Models {
+		t.share(&ws.Status.Models[i])
+	}
+	if pool := ws.Status.InferencePool; pool != nil {
+		t.share(&pool.Chart, &pool.Version, &pool.Digest)
+	}
+	return ws, nil
 }
 
 // trimPod keeps what says why a pod does not serve.
@@ -141,11 +211,4 @@ func trimCRD(in any) (any, error) {
 	}
 	crd.Spec = spec
 	return crd, nil
-}
-
-func trimManagedFields(in any) (any, error) {
-	if obj, ok := in.(client.Object); ok {
-		obj.SetManagedFields(nil)
-	}
-	return in, nil
 }

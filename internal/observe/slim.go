@@ -1,0 +1,92 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"slices"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+)
+
+// texts holds each of the short texts that most objects have in common once: names of labels and conditions, reasons,
+// versions and digests of charts. Decoders allocate them anew for every object, which at ten thousand Workspaces is a
+// quarter of the cache.
+type texts struct {
+	mu   sync.Mutex
+	seen map[string]string
+}
+
+const (
+	// maxTexts and maxText bound the table. What is beyond is kept by each object for itself, which is only larger.
+	maxTexts = 4096
+	maxText  = 256
+)
+
+func newTexts() *texts { return &texts{seen: map[string]string{}} }
+
+// share makes all texts equal to one another the same text in memory.
+func (t *texts) share(in ...*string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range in {
+		if *s == "" || len(*s) > maxText {
+			continue
+		}
+		if known, ok := t.seen[*s]; ok {
+			*s = known
+			continue
+		}
+		if len(t.seen) >= maxTexts {
+			// Most of it belongs to what is long gone: names of nodes and Workspaces, old digests.
+			clear(t.seen)
+		}
+		t.seen[*s] = *s
+	}
+}
+
+func (t *texts) conditions(in []metav1.Condition) {
+	for i := range in {
+		t.share(&in[i].Type, &in[i].Reason, &in[i].Message, (*string)(&in[i].Status))
+	}
+}
+
+// metadata keeps what is read: the name, the labels that say whose an object is, and its controller.
+func (t *texts) metadata(obj client.Object) {
+	obj.SetFinalizers(nil)
+	obj.SetGenerateName("")
+	if labels := obj.GetLabels(); labels != nil {
+		kept := make(map[string]string, 2)
+		for _, name := range keptLabels() {
+			if value := labels[name]; value != "" {
+				kept[name] = value
+			}
+		}
+		obj.SetLabels(kept)
+	}
+	if owners := obj.GetOwnerReferences(); len(owners) > 0 {
+		obj.SetOwnerReferences(t.controllerOf(owners))
+	}
+	namespace := obj.GetNamespace()
+	t.share(&namespace)
+	obj.SetNamespace(namespace)
+}
+
+// keptLabels are those that are read of cached children.
+func keptLabels() [4]string {
+	return [...]string{v1beta1.LabelWorkspace, v1beta1.LabelEndpointPicker, v1beta1.LabelManagedBy, helmReleaseLabel}
+}
+
+func (t *texts) controllerOf(owners []metav1.OwnerReference) []metav1.OwnerReference {
+	at := slices.IndexFunc(owners, func(o metav1.OwnerReference) bool { return o.Controller != nil && *o.Controller })
+	if at < 0 {
+		return nil
+	}
+	o := owners[at]
+	t.share(&o.APIVersion, &o.Kind)
+	return []metav1.OwnerReference{{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID, Controller: o.Controller}}
+}
