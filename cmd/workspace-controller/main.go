@@ -8,10 +8,15 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
+
+// gcPercent is how much the heap may grow over what lives before it is collected; Go's own value is 100. What lives are
+// caches, which grow with the fleet and hardly change: collecting earlier costs little time and saves a quarter of the memory.
+const gcPercent = 50
 
 func main() {
 	if err := run(ctrl.SetupSignalHandler(), os.Args[1:]); err != nil {
@@ -24,6 +29,9 @@ func run(ctx context.Context, args []string) error {
 	o, err := parse(args)
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&o.log)))
 	config, err := o.configuration()
