@@ -18,7 +18,8 @@ const (
 	// ConditionInferencePoolReady: pool and Endpoint Picker of the wanted chart are deployed and available. Absent when
 	// the feature gate is off.
 	ConditionInferencePoolReady = "InferencePoolReady"
-	// ConditionRouteReady: the Gateway accepted our route and resolved the pool. Absent when no route is asked for.
+	// ConditionRouteReady: the Gateway accepted our route, resolved the pool, and asks its Endpoint Picker. Absent when no
+	// route is asked for.
 	ConditionRouteReady = "RouteReady"
 	// ConditionWorkspaceSucceeded has Ready's value, for those who read KAITO's condition.
 	ConditionWorkspaceSucceeded = "WorkspaceSucceeded"
@@ -82,6 +83,26 @@ const (
 	ReasonShapeUnknown            = "ShapeUnknown"
 	ReasonSelectorDrift           = "SelectorDoesNotMatch"
 	ReasonInferencePoolNotManaged = "InferencePoolMissing"
+
+	// Reasons of RouteReady.
+	ReasonRouteReady             = "RouteReady"
+	ReasonRouteProgressing       = "RouteProgressing"
+	ReasonGatewayNotFound        = "GatewayNotFound"
+	ReasonListenerNotFound       = "ListenerNotFound"
+	ReasonNotAllowedByListeners  = "NotAllowedByListeners"
+	ReasonGatewayNotReady        = "GatewayNotReady"
+	ReasonGatewayClassNotReady   = "GatewayClassNotReady"
+	ReasonPoolNotSupported       = "InferencePoolNotSupported"
+	ReasonRouteNotAccepted       = "RouteNotAccepted"
+	ReasonRouteNotResolved       = "RouteNotResolved"
+	ReasonRouteConflict          = "RouteConflict"
+	ReasonRouteWithoutPool       = "RouteWithoutPool"
+	ReasonTLSNotSupported        = "EndpointPickerTLSNotSupported"
+	ReasonPickerBypassed         = "EndpointPickerBypassed"
+	ReasonGatewayNotReachable    = "GatewayNotReachable"
+	ReasonGatewayRequestFailed   = "GatewayRequestFailed"
+	ReasonBodyRoutingNotReady    = "BodyBasedRoutingNotReady"
+	ReasonCertificateUnavailable = "CertificateNotAvailable"
 
 	// Flux's own reasons, passed through from OCIRepository and HelmRelease with their message.
 	ReasonAuthenticationFailed   = "AuthenticationFailed"

@@ -56,6 +56,8 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	plan.Models = modelNames(p, adapters)
 	plan.Server = server(ws, p, f, serverParts{topology: t, demand: need, user: user, adapters: adapters})
 	plan.Pool = poolOf(ws, f)
+	plan.Route = routeOf(ws, plan, f)
+	plan.Pool.protect(plan.Route)
 	return plan, nil
 }
 

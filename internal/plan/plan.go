@@ -64,6 +64,9 @@ type Plan struct {
 
 	// Pool is nil when no pool is wanted: the gate is off, or a template names no port.
 	Pool *Pool
+
+	// Route is nil when no route is wanted.
+	Route *Route `json:",omitempty"`
 }
 
 // Topology says how many pods of how many GPUs serve the model.
@@ -161,6 +164,8 @@ type Pool struct {
 	Flux     configv1alpha1.Flux
 	// ImagePullSecrets are for the EPP's pod.
 	ImagePullSecrets []string
+	// TLSSecret holds the certificate that the EPP serves; empty lets it make one of its own.
+	TLSSecret string `json:",omitempty"`
 }
 
 // PoolSelector is what the pool selects for a shape: of a model over several nodes only pod index 0 serves.

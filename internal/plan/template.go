@@ -39,6 +39,8 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 	}
 	if plan.Port != 0 {
 		plan.Pool = poolOf(ws, f)
+		plan.Route = routeOf(ws, plan, f)
+		plan.Pool.protect(plan.Route)
 	}
 	return plan, nil
 }

@@ -66,11 +66,6 @@ func mixture(t *rapid.T, steps []statustest.Step) status.Input {
 	}
 	in.Children.Repository = part("repository").Children.Repository
 	in.Children.Release = part("release").Children.Release
-	if in.Children.Release != nil {
-		// A request that Flux has handled says something only about a drift that was seen before it was made.
-		in.Children.Release = in.Children.Release.DeepCopy()
-		in.Children.Release.Annotations = nil
-	}
 	in.Children.InferencePool = part("inferencepool").Children.InferencePool
 	epp := part("epp").Children
 	in.Children.EPP, in.Children.EPPPods = epp.EPP, epp.EPPPods

@@ -3,6 +3,8 @@
 
 package v1alpha1
 
+import "slices"
+
 // dialectFacts are what is known of a family of charts.
 type dialectFacts struct {
 	// versions that the operator renders values for, oldest first.
@@ -10,6 +12,8 @@ type dialectFacts struct {
 	defaultVersion string
 	// url is where the chart is published, eppImage the repository that its values name.
 	url, eppImage string
+	// certificatesFrom is the first version that can mount a certificate for the EPP and reload it.
+	certificatesFrom string
 }
 
 // Dialects returns the chart dialects that the operator renders values for.
@@ -22,6 +26,19 @@ func SupportedVersions(dialect ChartDialect) []string {
 	return d.versions
 }
 
+// ServesCertificates says whether a chart of that version can give the Endpoint Picker a certificate to serve.
+func ServesCertificates(dialect ChartDialect, version string) bool {
+	d, _ := dialectOf(dialect)
+	from := slices.Index(d.versions, d.certificatesFrom)
+	return from >= 0 && slices.Index(d.versions, version) >= from
+}
+
+// CertificatesFrom returns the first version of a dialect for which ServesCertificates is true.
+func CertificatesFrom(dialect ChartDialect) string {
+	d, _ := dialectOf(dialect)
+	return d.certificatesFrom
+}
+
 func dialectOf(dialect ChartDialect) (dialectFacts, bool) {
 	switch dialect {
 	case DialectInferencePool:
@@ -32,6 +49,8 @@ func dialectOf(dialect ChartDialect) (dialectFacts, bool) {
 			defaultVersion: "v1.5.0",
 			url:            "oci://registry.k8s.io/gateway-api-inference-extension/charts/inferencepool",
 			eppImage:       "registry.k8s.io/gateway-api-inference-extension/epp",
+
+			certificatesFrom: "v1.3.0",
 		}, true
 	case DialectLLMDRouter:
 		return dialectFacts{
@@ -39,6 +58,8 @@ func dialectOf(dialect ChartDialect) (dialectFacts, bool) {
 			defaultVersion: "v0.10.0",
 			url:            "oci://ghcr.io/llm-d/charts/llm-d-router-gateway",
 			eppImage:       "ghcr.io/llm-d/llm-d-router-endpoint-picker",
+
+			certificatesFrom: "v0.9.0",
 		}, true
 	default:
 		return dialectFacts{}, false

@@ -39,7 +39,8 @@ func defaults() v1alpha1.Configuration {
 				Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("2Gi")},
 			},
 		},
-		Flux: v1alpha1.Flux{InstallTimeout: metav1.Duration{Duration: 5 * time.Minute}},
+		Flux:    v1alpha1.Flux{InstallTimeout: metav1.Duration{Duration: 5 * time.Minute}},
+		Gateway: v1alpha1.Gateway{Implementation: v1alpha1.ImplementationIstio, Probe: new(true)},
 	}
 }
 
@@ -72,6 +73,18 @@ func TestDecode(t *testing.T) {
 		{"resources are taken whole", "endpointPicker: {resources: {requests: {cpu: \"2\"}}}", func(c *v1alpha1.Configuration) {
 			c.EndpointPicker.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
 		}},
+		{
+			"gateway", "gateway: {default: {name: inference-gateway, namespace: gateways}, requestTimeout: 10m, probe: false, bodyBasedRouting: {enabled: true}}",
+			func(c *v1alpha1.Configuration) {
+				c.Gateway.Default = &v1alpha1.GatewayReference{Name: "inference-gateway", Namespace: "gateways"}
+				c.Gateway.RequestTimeout.Duration, c.Gateway.Probe = 10*time.Minute, new(false)
+				c.Gateway.BodyBasedRouting = v1alpha1.BodyBasedRouting{
+					Enabled:  true,
+					ChartURL: "oci://registry.k8s.io/gateway-api-inference-extension/charts/body-based-routing",
+					Version:  "v1.5.0", Image: "registry.k8s.io/gateway-api-inference-extension/bbr", Replicas: 2,
+				}
+			},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -128,6 +141,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{head + "flux: {labels: {\"a b\": c}}", "flux.labels: Invalid value"},
 		{head + "flux: {installTimeout: -1m}", "flux.installTimeout: Invalid value"},
 		{head + "flux: {secretRef: A}", "flux.secretRef: Invalid value"},
+		{head + "gateway: {default: {name: a}}", "gateway.default.namespace: Required value"},
+		{head + "gateway: {default: {name: A, namespace: b}}", "gateway.default.name: Invalid value"},
+		{head + "gateway: {implementation: nginx}", `supported values: "istio", "other"`},
+		{head + "gateway: {requestTimeout: -1s}", "gateway.requestTimeout: Invalid value"},
+		{head + "gateway: {bodyBasedRouting: {enabled: true, version: v1.4.0}}", `gateway.bodyBasedRouting.version: Unsupported value`},
+		{head + "gateway: {implementation: other, bodyBasedRouting: {enabled: true}}", "gateway.bodyBasedRouting.enabled: Forbidden"},
 	} {
 		_, err := v1alpha1.Decode([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) {

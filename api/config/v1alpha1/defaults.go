@@ -58,6 +58,8 @@ func Default(c *Configuration) {
 	}
 
 	c.Flux.InstallTimeout.Duration = orDefault(c.Flux.InstallTimeout.Duration, defaultInstallTimeout)
+
+	defaultGateway(&c.Gateway)
 }
 
 // defaultPickerResources are far below the chart's 4 CPU and 8 GiB, which would not fit small clusters. CPU has no

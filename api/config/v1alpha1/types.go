@@ -32,6 +32,8 @@ type Configuration struct {
 	EndpointPicker EndpointPicker `json:"endpointPicker,omitempty"`
 	// flux holds what is set on Flux objects.
 	Flux Flux `json:"flux,omitempty"`
+	// gateway says how models are offered at Gateways.
+	Gateway Gateway `json:"gateway,omitempty"`
 }
 
 // FeatureGates switch whole capabilities.

@@ -25,6 +25,7 @@ func (c Configuration) Validate() error {
 	all = append(all, c.Chart.validate(field.NewPath("chart"))...)
 	all = append(all, c.EndpointPicker.validate(field.NewPath("endpointPicker"))...)
 	all = append(all, c.Flux.validate(field.NewPath("flux"))...)
+	all = append(all, c.Gateway.validate(field.NewPath("gateway"))...)
 	return all.ToAggregate()
 }
 

@@ -86,6 +86,9 @@ func (d inferencePool) contents(s settings) (contents, error) {
 	if err := r.nameable(s); err != nil {
 		return contents{}, err
 	}
+	if s.tlsSecret != "" && !configv1alpha1.ServesCertificates(s.chart.Dialect, s.chart.Version) {
+		return contents{}, fmt.Errorf("chart %s cannot mount a certificate", s.chart.Version)
+	}
 	// Metric flags belong to the EPP, whose version may be configured apart from the chart's.
 	epp, ok := d.release(s.epp.Version)
 	if !ok {
@@ -137,8 +140,10 @@ type inferenceExtension struct {
 	Resources            *corev1.ResourceRequirements `json:"resources,omitempty"`
 	Affinity             *corev1.Affinity             `json:"affinity,omitempty"`
 	// Flags is a flagMap or a flagList.
-	Flags      any         `json:"flags,omitempty"`
-	Monitoring *monitoring `json:"monitoring,omitempty"`
+	Flags        any                  `json:"flags,omitempty"`
+	Monitoring   *monitoring          `json:"monitoring,omitempty"`
+	Volumes      []corev1.Volume      `json:"volumes,omitempty"`
+	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
 }
 
 type flagMap map[string]string
@@ -165,8 +170,16 @@ func (d inferencePool) values(s settings, r, epp inferencePoolRelease) inference
 	if r.affinity && s.replicated() {
 		extension.Affinity = spread(s, d.podLabel())
 	}
+	var flags []flagValue
 	if epp.oldKVMetric && !r.ownArgs {
-		extension.Flags = r.flags(flagValue{Name: kvMetricFlag, Value: kvMetric})
+		flags = append(flags, flagValue{Name: kvMetricFlag, Value: kvMetric})
+	}
+	if s.tlsSecret != "" {
+		flags = append(flags, certificateFlags()...)
+		extension.Volumes, extension.VolumeMounts = certificateVolume(s)
+	}
+	if len(flags) > 0 {
+		extension.Flags = r.flags(flags...)
 	}
 	if r.monitoring {
 		extension.Monitoring = &monitoring{}
@@ -190,12 +203,16 @@ func (r inferencePoolRelease) image(s settings) image {
 	return i
 }
 
-// flags adds one flag to the chart's default, the verbosity. Helm merges maps but replaces lists.
-func (r inferencePoolRelease) flags(f flagValue) any {
-	if r.flagMap {
-		return flagMap{f.Name: f.Value}
+// flags adds to the chart's default, the verbosity. Helm merges maps but replaces lists.
+func (r inferencePoolRelease) flags(all ...flagValue) any {
+	if !r.flagMap {
+		return append(flagList{{Name: "v", Value: "1"}}, all...)
 	}
-	return flagList{{Name: "v", Value: "1"}, f}
+	m := flagMap{}
+	for _, f := range all {
+		m[f.Name] = f.Value
+	}
+	return m
 }
 
 func (d inferencePool) patches(s settings, r, epp inferencePoolRelease) []patch {

@@ -46,6 +46,10 @@ type routerEPP struct {
 	Image     image                       `json:"image"`
 	Resources corev1.ResourceRequirements `json:"resources"`
 	Affinity  *corev1.Affinity            `json:"affinity,omitempty"`
+
+	Flags        flagMap              `json:"flags,omitempty"`
+	Volumes      []corev1.Volume      `json:"volumes,omitempty"`
+	VolumeMounts []corev1.VolumeMount `json:"volumeMounts,omitempty"`
 }
 
 type routerPool struct {
@@ -67,6 +71,13 @@ func (d llmdRouter) values(s settings) llmdRouterValues {
 	epp.Image.Registry, epp.Image.Repository = hubAndName(s.epp.Image)
 	if s.replicated() {
 		epp.Affinity = spread(s, d.podLabel())
+	}
+	if s.tlsSecret != "" {
+		epp.Flags = flagMap{}
+		for _, f := range certificateFlags() {
+			epp.Flags[f.Name] = f.Value
+		}
+		epp.Volumes, epp.VolumeMounts = certificateVolume(s)
 	}
 	return llmdRouterValues{Router: router{
 		EPP:           epp,

@@ -57,6 +57,12 @@ func replicated(p plan.Plan) plan.Plan {
 	return p
 }
 
+// certified has an EPP that serves a certificate which the gateway verifies.
+func certified(p plan.Plan) plan.Plan {
+	p.Pool.TLSSecret = "phi-4-inferencepool-epp-tls"
+	return p
+}
+
 // configured sets all that can be set.
 func configured(p plan.Plan) plan.Plan {
 	p.Pool.Registry = "mirror.corp.example:5000/kaito"
@@ -100,6 +106,9 @@ func goldens() []golden {
 				golden{filepath.Join(dir, "statefulset"), choose(replicated(example())), plan.ShapeStatefulSet},
 				golden{filepath.Join(dir, "configured"), choose(configured(example())), plan.ShapeDeployment},
 			)
+			if configv1alpha1.ServesCertificates(dialect, version) {
+				all = append(all, golden{filepath.Join(dir, "certificate"), choose(certified(example())), plan.ShapeDeployment})
+			}
 		}
 	}
 	return append(all, golden{"defaults", example(), plan.ShapeDeployment})

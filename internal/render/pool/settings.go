@@ -26,6 +26,8 @@ type settings struct {
 	epp       configv1alpha1.EndpointPicker
 	secrets   []string
 	timeout   time.Duration
+	// tlsSecret holds the certificate to serve; empty lets the EPP make its own.
+	tlsSecret string
 }
 
 // replicated says that one EPP leads and others stand by.
@@ -45,6 +47,7 @@ func settle(p plan.Plan, shape plan.Shape) settings {
 		epp:       c.EndpointPicker,
 		secrets:   p.Pool.ImagePullSecrets,
 		timeout:   c.Flux.InstallTimeout.Duration,
+		tlsSecret: p.Pool.TLSSecret,
 	}
 	if p.Pool.Chart.URL == "" {
 		s.chart.URL = plan.Image(p.Pool.Registry, s.chart.URL)

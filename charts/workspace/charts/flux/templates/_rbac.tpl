@@ -190,6 +190,15 @@ compares it with the charts.
   resources: [inferenceobjectives, inferencemodelrewrites]
   verbs: [get, list, watch]
 {{- end }}
+{{- if dig "bodyBasedRouting" "enabled" false .root.Values.config.gateway }}
+# The body-based router: its hooks into Istio, and what its Role grants.
+- apiGroups: [networking.istio.io]
+  resources: [destinationrules, envoyfilters]
+  verbs: [get, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [list, watch]
+{{- end }}
 {{- if gt (int .root.Values.config.endpointPicker.replicas) 1 }}
 # Election of the leader among several.
 - apiGroups: [coordination.k8s.io]

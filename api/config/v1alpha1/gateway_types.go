@@ -1,0 +1,66 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// GatewayImplementation names what stands behind the Gateways, as far as it needs objects of its own.
+type GatewayImplementation string
+
+const (
+	// ImplementationIstio verifies the Endpoint Picker by a DestinationRule.
+	ImplementationIstio GatewayImplementation = "istio"
+	// ImplementationOther verifies it by a BackendTLSPolicy.
+	ImplementationOther GatewayImplementation = "other"
+)
+
+// Gateway says how models are offered at Gateways of the Gateway API.
+type Gateway struct {
+	// default is the Gateway of Workspaces that name none; without it such Workspaces get no route.
+	Default *GatewayReference `json:"default,omitempty"`
+	// implementation is istio (default) or other.
+	Implementation GatewayImplementation `json:"implementation,omitempty"`
+	// requestTimeout bounds a whole request, streamed answer included; default 0s, no bound: clients decide, since long
+	// answers take minutes.
+	RequestTimeout metav1.Duration `json:"requestTimeout,omitempty"`
+	// bodyBasedRouting lets clients choose the model by the name in the request body.
+	BodyBasedRouting BodyBasedRouting `json:"bodyBasedRouting,omitempty"`
+	// tls is about the connection from the gateway to the Endpoint Picker.
+	TLS GatewayTLS `json:"tls,omitempty"`
+	// probe asks the Gateway for the list of models once after each change, to see that the Endpoint Picker is asked;
+	// default true.
+	Probe *bool `json:"probe,omitempty"`
+}
+
+// GatewayReference names a Gateway, or one of its listeners.
+type GatewayReference struct {
+	// name of the Gateway.
+	Name string `json:"name"`
+	// namespace of the Gateway.
+	Namespace string `json:"namespace"`
+	// sectionName is the name of one listener; default all listeners that admit the route.
+	SectionName string `json:"sectionName,omitempty"`
+}
+
+// BodyBasedRouting is installed once for each Gateway that Workspaces are offered at, in the Gateway's namespace.
+type BodyBasedRouting struct {
+	// enabled matches routes by the name of the model instead of the path. Default false.
+	Enabled bool `json:"enabled,omitempty"`
+	// chartURL is the chart's OCI URL; default the body-based-routing chart of the Gateway API Inference Extension.
+	ChartURL string `json:"chartURL,omitempty"`
+	// version is the tag of chart and image; default v1.5.0.
+	Version string `json:"version,omitempty"`
+	// image is its repository; default the chart's own.
+	Image string `json:"image,omitempty"`
+	// replicas of the router; default 2, since without it its whole Gateway refuses requests.
+	Replicas int32 `json:"replicas,omitempty"`
+}
+
+// GatewayTLS is about the connection from the gateway to the Endpoint Picker, which is always encrypted.
+type GatewayTLS struct {
+	// insecureSkipVerify does without a certificate authority: the gateway then accepts any certificate. Default false.
+	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+}

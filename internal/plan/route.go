@@ -1,0 +1,210 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+)
+
+// ModelHeader is set by body-based routing to the name of the model in the request's body, and matched by routes.
+const ModelHeader = "X-Gateway-Model-Name"
+
+const (
+	tlsSuffix     = "-tls"
+	clusterDomain = "svc.cluster.local"
+)
+
+// Route says how the model is offered at Gateways.
+type Route struct {
+	// Parents are the Gateways, at least one, without repetition.
+	Parents []Parent
+	// Hostnames are those that clients call; empty for whatever the listeners have.
+	Hostnames []string
+	// Models are the values of ModelHeader to match; empty matches every path.
+	Models []string
+	// Timeout bounds a whole request; 0 is no bound.
+	Timeout time.Duration
+	// Implementation says how the gateway is told to verify the Endpoint Picker.
+	Implementation configv1alpha1.GatewayImplementation
+	// TLS is what the Endpoint Picker serves and the gateway verifies; nil leaves it unverified.
+	TLS *PickerTLS
+	// Probe asks the Gateway once after each change whether the Endpoint Picker is asked.
+	Probe bool
+	// Refused says why no route can be made as configured; empty if one can.
+	Refused string
+	// BodyBased says that body-based routing is wanted at the Gateways.
+	BodyBased bool
+}
+
+// Parent is a Gateway, or one of its listeners.
+type Parent struct {
+	Namespace, Name string
+	// Section is the listener's name; empty for all.
+	Section string
+}
+
+func (p Parent) String() string {
+	if p.Section == "" {
+		return p.Namespace + "/" + p.Name
+	}
+	return p.Namespace + "/" + p.Name + ", listener " + p.Section
+}
+
+// PickerTLS is the certificate of the Endpoint Picker.
+type PickerTLS struct {
+	// Name is that of the Secret with certificate and key, and of the ConfigMap with the certificate authority.
+	Name string
+	// ServerName is what the gateway expects; DNSNames are all that the certificate is for, ServerName among them.
+	ServerName string
+	DNSNames   []string
+}
+
+// routeOf returns the route of a Workspace that has a pool; nil if none is asked for.
+func routeOf(ws *v1beta1.Workspace, p Plan, f Facts) *Route {
+	if p.Pool == nil {
+		return nil
+	}
+	parents := ParentsOf(ws, f.Config.Gateway.Default)
+	if len(parents) == 0 {
+		return nil
+	}
+	gateway := f.Config.Gateway
+	r := &Route{
+		Parents:        parents,
+		Timeout:        gateway.RequestTimeout.Duration,
+		Implementation: gateway.Implementation,
+		Probe:          gateway.Probe == nil || *gateway.Probe,
+		BodyBased:      gateway.BodyBasedRouting.Enabled,
+	}
+	if ws.Inference.Gateway != nil {
+		r.Hostnames = slices.Sorted(slices.Values(ws.Inference.Gateway.Hostnames))
+	}
+	if r.BodyBased {
+		r.Models = p.Models
+	}
+	switch chart := p.Pool.Chart; {
+	case gateway.TLS.InsecureSkipVerify:
+	case configv1alpha1.ServesCertificates(chart.Dialect, chart.Version):
+		r.TLS = pickerTLS(p)
+	default:
+		r.Refused = fmt.Sprintf("chart %s %s cannot give the endpoint picker a certificate that the gateway could verify: "+
+			"configure chart.version %s or later, or gateway.tls.insecureSkipVerify: true",
+			chart.Dialect, chart.Version, configv1alpha1.CertificatesFrom(chart.Dialect))
+	}
+	return r
+}
+
+// protect gives the Endpoint Picker the certificate that the gateway will verify.
+func (p *Pool) protect(r *Route) {
+	if p != nil && r != nil && r.TLS != nil {
+		p.TLSSecret = r.TLS.Name
+	}
+}
+
+func pickerTLS(p Plan) *PickerTLS {
+	short := p.Names.EPP + "." + p.Namespace
+	return &PickerTLS{
+		Name:       p.Names.EPP + tlsSuffix,
+		ServerName: short + ".svc",
+		DNSNames:   []string{p.Names.EPP, short, short + ".svc", short + "." + clusterDomain},
+	}
+}
+
+// ParentsOf returns the Gateways at which a Workspace is offered: its own, else the default one; none if it wants none.
+func ParentsOf(ws *v1beta1.Workspace, standard *configv1alpha1.GatewayReference) []Parent {
+	if ws.Inference == nil {
+		return nil
+	}
+	wanted := ws.Inference.Gateway
+	switch {
+	case wanted != nil && wanted.Mode == v1beta1.RouteNone:
+		return nil
+	case wanted != nil && len(wanted.ParentRefs) > 0:
+		var parents []Parent
+		for _, ref := range wanted.ParentRefs {
+			parent := Parent{Namespace: cmp.Or(ref.Namespace, ws.Namespace), Name: ref.Name, Section: ref.SectionName}
+			// Written with and without the Workspace's own namespace, it is the same.
+			if !slices.Contains(parents, parent) {
+				parents = append(parents, parent)
+			}
+		}
+		return parents
+	case standard != nil:
+		return []Parent{{Namespace: standard.Namespace, Name: standard.Name, Section: standard.SectionName}}
+	default:
+		return nil
+	}
+}
+
+// Claim is one request that a Workspace's route matches at one Gateway. Of two Workspaces with one claim the older has
+// it, as the Gateway API says of routes.
+type Claim struct {
+	Parent Parent
+	// Host is empty for all hosts, Model for all models.
+	Host, Model string
+}
+
+// Key is the same for claims that may exclude each other: those of different listeners still have to be compared.
+func (c Claim) Key() string {
+	return strings.Join([]string{c.Parent.Namespace, c.Parent.Name, c.Host, c.Model}, "|")
+}
+
+// Excludes says that a request exists which both match.
+func (c Claim) Excludes(other Claim) bool {
+	return c.Key() == other.Key() &&
+		(c.Parent.Section == other.Parent.Section || c.Parent.Section == "" || other.Parent.Section == "")
+}
+
+func (c Claim) String() string {
+	host, model := "all hosts", "all models"
+	if c.Host != "" {
+		host = "host " + c.Host
+	}
+	if c.Model != "" {
+		model = "model " + c.Model
+	}
+	return fmt.Sprintf("%s on %s at Gateway %s", model, host, c.Parent)
+}
+
+// ClaimsOf returns the claims of a Workspace, by its manifest alone.
+func ClaimsOf(ws *v1beta1.Workspace, gateway configv1alpha1.Gateway) []Claim {
+	hosts := []string{""}
+	if ws.Inference != nil && ws.Inference.Gateway != nil && len(ws.Inference.Gateway.Hostnames) > 0 {
+		hosts = ws.Inference.Gateway.Hostnames
+	}
+	models := []string{""}
+	if gateway.BodyBasedRouting.Enabled {
+		models = askedModels(ws)
+	}
+	var claims []Claim
+	for _, parent := range ParentsOf(ws, gateway.Default) {
+		for _, host := range hosts {
+			for _, model := range models {
+				claims = append(claims, Claim{Parent: parent, Host: host, Model: model})
+			}
+		}
+	}
+	return claims
+}
+
+// askedModels are the names of the models that a manifest asks for; the empty one for a template, whose are not known.
+func askedModels(ws *v1beta1.Workspace) []string {
+	if ws.Inference == nil || ws.Inference.Preset == nil {
+		return []string{""}
+	}
+	models := []string{strings.ToLower(ws.Inference.Preset.Name)}
+	for _, a := range ws.Inference.Adapters {
+		if a.Source != nil {
+			models = append(models, a.Source.Name)
+		}
+	}
+	return models
+}

@@ -1,0 +1,158 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package route_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/*.yaml")
+
+func example() plan.Plan {
+	return plan.Plan{
+		Namespace: "models", Name: "phi-4",
+		Owner: metav1.OwnerReference{
+			APIVersion: "kaito.sh/v1beta1", Kind: "Workspace", Name: "phi-4", UID: "5e2c",
+			Controller: new(true), BlockOwnerDeletion: new(true),
+		},
+		Names: plan.Names{Pool: "phi-4-inferencepool", EPP: "phi-4-inferencepool-epp"},
+		Port:  5000,
+		Pool:  &plan.Pool{},
+		Route: &plan.Route{
+			Parents:        []plan.Parent{{Namespace: "gateways", Name: "inference-gateway"}},
+			Implementation: configv1alpha1.ImplementationIstio,
+			TLS: &plan.PickerTLS{
+				Name: "phi-4-inferencepool-epp-tls", ServerName: "phi-4-inferencepool-epp.models.svc",
+				DNSNames: []string{"phi-4-inferencepool-epp.models.svc"},
+			},
+		},
+	}
+}
+
+func TestRenderGolden(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*plan.Route){
+		"path": func(*plan.Route) {},
+		"models": func(r *plan.Route) {
+			r.Models = []string{"phi-4-mini-instruct", "my-adapter"}
+			r.Hostnames = []string{"*.example.com", "models.example.com"}
+			r.Parents = append(r.Parents, plan.Parent{Namespace: "models", Name: "private", Section: "https"})
+			r.Timeout = 10 * time.Minute
+		},
+		"unverified": func(r *plan.Route) { r.TLS = nil },
+		"policy":     func(r *plan.Route) { r.Implementation = configv1alpha1.ImplementationOther },
+		"policy-unverified": func(r *plan.Route) {
+			r.Implementation, r.TLS = configv1alpha1.ImplementationOther, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := example()
+			change(p.Route)
+			objects, err := route.Render(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, name, objects)
+		})
+	}
+}
+
+func compare(t *testing.T, name string, objects route.Objects) {
+	t.Helper()
+	var got bytes.Buffer
+	all := []route.Object{objects.HTTPRoute}
+	if security, ok := objects.Security(); ok {
+		all = append(all, security)
+	}
+	for _, obj := range all {
+		text, err := yaml.Marshal(obj)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.WriteString("---\n")
+		got.Write(text)
+	}
+	golden := filepath.Join("testdata", name+".yaml")
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("rendered objects (-want +got):\n%s", diff)
+	}
+}
+
+func TestRenderNothing(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*plan.Plan){
+		"no route":   func(p *plan.Plan) { p.Route = nil },
+		"no pool":    func(p *plan.Plan) { p.Pool = nil },
+		"no Gateway": func(p *plan.Plan) { p.Route.Parents = nil },
+	} {
+		p := example()
+		change(&p)
+		if _, err := route.Render(p); err == nil {
+			t.Errorf("%s: rendered", name)
+		}
+	}
+}
+
+// TestPoolsOf reads what Render wrote, and routes that are not ours.
+func TestPoolsOf(t *testing.T) {
+	t.Parallel()
+	objects, err := route.Render(example())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"models/phi-4-inferencepool"}, route.PoolsOf(objects.HTTPRoute)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	foreign := objects.HTTPRoute.DeepCopy()
+	ref := &foreign.Spec.Rules[0].BackendRefs[0]
+	ref.Namespace = new(gatewayv1.Namespace("other"))
+	service := *ref.DeepCopy()
+	service.Kind, service.Group = new(gatewayv1.Kind("Service")), nil
+	foreign.Spec.Rules[0].BackendRefs = append(foreign.Spec.Rules[0].BackendRefs, service, *ref)
+	if diff := cmp.Diff([]string{"other/phi-4-inferencepool"}, route.PoolsOf(foreign)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if route.ToPool(foreign, "models", "phi-4-inferencepool") || !route.ToPool(foreign, "other", "phi-4-inferencepool") {
+		t.Error("the namespace of the backend was not heeded")
+	}
+}
+
+func TestBypasses(t *testing.T) {
+	t.Parallel()
+	objects, err := route.Render(example())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if filter, found := route.Bypasses(objects.HTTPRoute); found {
+		t.Errorf("our own route has the filter %s", filter)
+	}
+	objects.HTTPRoute.Spec.Rules[0].Filters = []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS}}
+	if filter, found := route.Bypasses(objects.HTTPRoute); !found || filter != "CORS" {
+		t.Errorf("got %q, %t", filter, found)
+	}
+}
