@@ -32,6 +32,9 @@ const (
 	// AnnotationEnableLB asks, with the value True, for a client Service of type LoadBalancer.
 	AnnotationEnableLB = "kaito.sh/enablelb"
 
+	// AnnotationTouched is on an InferencePool that a gateway was made to look at again, its value is when.
+	AnnotationTouched = "kaito.sh/touched-at"
+
 	// AnnotationWorkloadHash is on the workload: the hash of what was last sent through a dry run.
 	AnnotationWorkloadHash = "kaito.sh/workload-hash"
 

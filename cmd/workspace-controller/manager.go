@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
@@ -25,6 +26,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/controller"
 	"github.com/workspace-operator/workspace-operator/internal/preset"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 func newScheme() (*runtime.Scheme, error) {
@@ -32,6 +34,7 @@ func newScheme() (*runtime.Scheme, error) {
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1beta1.AddToScheme,
 		sourcev1.AddToScheme, helmv2.AddToScheme, inferencev1.Install,
+		gatewayv1.Install, route.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("registering API types: %w", err)

@@ -14,20 +14,26 @@ import (
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // optionalAPIs follows the CustomResourceDefinitions that may be absent at start, come later, and go again: it starts the
 // watch of each when it is served and drops it when it is not.
 type optionalAPIs struct {
 	mgr manager.Manager
+	// routes caches what observe.IsRouting names.
+	routes cluster.Cluster
 	// watch starts the Workspace controller's watch of a kind; changed tells all Workspaces to look again.
-	watch   func(client.Object) error
+	watch   func(cache.Cache, client.Object) error
 	changed func()
 
 	mu      sync.RWMutex
@@ -40,9 +46,26 @@ func watchedKind(crd string) client.Object {
 		return &sourcev1.OCIRepository{}
 	case observe.CRDHelmRelease:
 		return &helmv2.HelmRelease{}
+	case observe.CRDGateway:
+		return &gatewayv1.Gateway{}
+	case observe.CRDGatewayClass:
+		return &gatewayv1.GatewayClass{}
+	case observe.CRDHTTPRoute:
+		return &gatewayv1.HTTPRoute{}
+	case observe.CRDBackendTLSPolicy:
+		return &gatewayv1.BackendTLSPolicy{}
+	case observe.CRDDestinationRule:
+		return &route.DestinationRule{}
 	default:
 		return &inferencev1.InferencePool{}
 	}
+}
+
+func (o *optionalAPIs) cacheOf(crd string) cache.Cache {
+	if observe.IsRouting(crd) {
+		return o.routes.GetCache()
+	}
+	return o.mgr.GetCache()
 }
 
 // current says what is served and watched.
@@ -86,10 +109,10 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 			continue
 		}
 		kind := watchedKind(crd)
-		if err := index(ctx, o.mgr, kind); err != nil {
+		if err := indexOptional(ctx, o.cacheOf(crd), kind); err != nil {
 			return err
 		}
-		if err := o.watch(kind); err != nil {
+		if err := o.watch(o.cacheOf(crd), kind); err != nil {
 			return fmt.Errorf("watching %s: %w", crd, err)
 		}
 		log.FromContext(ctx).Info("API is served, watching it", "crd", crd)
@@ -100,7 +123,7 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 			continue
 		}
 		o.set(slices.DeleteFunc(o.list(), func(c string) bool { return c == crd }))
-		if err := o.mgr.GetCache().RemoveInformer(ctx, watchedKind(crd)); err != nil {
+		if err := o.cacheOf(crd).RemoveInformer(ctx, watchedKind(crd)); err != nil {
 			return fmt.Errorf("ending the watch of %s: %w", crd, err)
 		}
 		log.FromContext(ctx).Info("API is no longer served", "crd", crd)

@@ -53,13 +53,18 @@ type run struct {
 	shape       plan.Shape
 	workloadErr error
 	poolErr     error
-	// workloadChanging and poolChanging say that the caches do not show yet what was just written.
-	workloadChanging, poolChanging bool
+	routeErr    error
+	// workloadChanging, poolChanging and routeChanging say that the caches do not show yet what was just written.
+	workloadChanging, poolChanging, routeChanging bool
 	// repairAfter is when Flux may be asked again. It counts from the last time: with an interval that begins at each
 	// reconcile, pods that restart would put it off for ever.
 	repairAfter time.Duration
 	// awaiting says that the event of a write of ours will bring us back.
 	awaiting bool
+
+	routing status.Routing
+	// renewal is when the Endpoint Picker's certificate is to be replaced; 0 without one.
+	renewal time.Duration
 }
 
 func (r *run) observe(ctx context.Context) error {
@@ -170,7 +175,7 @@ func (r *run) prune(ctx context.Context) error {
 }
 
 func (r *run) isWanted(obj client.Object) bool {
-	if r.poolErr != nil && isPoolObject(obj) {
+	if r.poolErr != nil && isPoolObject(obj) || r.keepsRoute(obj) {
 		return true
 	}
 	for _, w := range r.wanted {
@@ -207,16 +212,16 @@ func (r *run) report(ctx context.Context) error {
 
 // inFlight says that children were written without an error, and the caches do not show it yet.
 func (r *run) inFlight() bool {
-	return r.awaiting && r.planErr == nil && r.workloadErr == nil && r.poolErr == nil
+	return r.awaiting && r.planErr == nil && r.workloadErr == nil && r.poolErr == nil && r.routeErr == nil
 }
 
 func (r *run) input() status.Input {
 	in := status.Input{
 		Generation: r.ws.Generation, Now: metav1.NewTime(r.now),
 		PlanErr: r.planErr, Nodes: r.nodes, Shape: r.shape,
-		WorkloadErr: r.workloadErr, PoolErr: r.poolErr,
-		WorkloadChanging: r.workloadChanging, PoolChanging: r.poolChanging,
-		Children: r.children.Children,
+		WorkloadErr: r.workloadErr, PoolErr: r.poolErr, RouteErr: r.routeErr,
+		WorkloadChanging: r.workloadChanging, PoolChanging: r.poolChanging, RouteChanging: r.routeChanging,
+		Children: r.children.Children, Routing: r.routing,
 	}
 	if r.planErr == nil {
 		in.Plan = &r.plan
@@ -226,9 +231,9 @@ func (r *run) input() status.Input {
 
 // result says when to come back although no event came: an error is retried with backoff, Waiting at its time.
 func (r *run) result() (ctrl.Result, error) {
-	var again time.Duration
+	again := r.renewal
 	var failures []error
-	for _, err := range []error{r.planErr, r.workloadErr, r.poolErr} {
+	for _, err := range []error{r.planErr, r.workloadErr, r.poolErr, r.routeErr} {
 		waiting, isWaiting := errors.AsType[*outcome.Waiting](err)
 		_, isTerminal := errors.AsType[*outcome.Terminal](err)
 		switch {

@@ -7,12 +7,14 @@ package controller
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/apply"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
@@ -26,6 +28,14 @@ type Reconciler struct {
 	presets  *catalogue
 	apis     *optionalAPIs
 	statuses *statusWriter
+
+	gateway configv1alpha1.Gateway
+	// live reads past the caches, what they may not hold.
+	live        client.Reader
+	authorities *authorities
+	prober      *prober
+	// leaves are the certificates that this process made, by Workspace.
+	leaves sync.Map
 }
 
 func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalogue, apis *optionalAPIs, recorder events.EventRecorder) *Reconciler {
@@ -36,6 +46,8 @@ func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalo
 		presets:  presets,
 		apis:     apis,
 		statuses: newStatusWriter(mgr.GetClient(), recorder),
+		live:     mgr.GetAPIReader(),
+		prober:   newProber(),
 	}
 }
 
@@ -48,6 +60,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	} else if err != nil || ws.DeletionTimestamp != nil {
 		// The garbage collector removes what we made, and Flux uninstalls what it installed.
 		r.statuses.forget(req.NamespacedName)
+		r.prober.forget(req.NamespacedName)
+		r.leaves.Delete(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	run := &run{Reconciler: r, ws: ws, now: time.Now()}
@@ -55,9 +69,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		run.observe,
 		run.decide,
 		run.applyWorkload,
+		run.applyCertificate,
 		run.applyPool,
+		run.applyRoute,
 		run.prune,
 		run.repair,
+		run.refresh,
+		run.prove,
 		run.report,
 	} {
 		if err := phase(ctx); err != nil {

@@ -16,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/cluster"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -43,7 +44,16 @@ import (
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,verbs=get;list;watch
 // +kubebuilder:rbac:groups=source.toolkit.fluxcd.io,resources=ocirepositories,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=helm.toolkit.fluxcd.io,resources=helmreleases,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups=inference.networking.k8s.io,resources=inferencepools,verbs=get;list;watch
+// A pool is patched only to have a gateway look at it again.
+// +kubebuilder:rbac:groups=inference.networking.k8s.io,resources=inferencepools,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;gatewayclasses,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;backendtlspolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=networking.istio.io,resources=destinationrules,verbs=get;list;watch;create;patch;delete
+// What gateways verify Endpoint Pickers by, and the certificates themselves. Secrets are neither listed nor watched; get is
+// for the metadata of one whose name is taken, or that is missed.
+// +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;patch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=system,resources=leases,verbs=get;create;update
 // The election of the leader still records events of the old API.
 // +kubebuilder:rbac:groups="",namespace=system,resources=events,verbs=create;patch
@@ -72,30 +82,62 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		default: // one that is waiting already covers this change
 		}
 	}
-	apis := &optionalAPIs{mgr: mgr, changed: changed}
-	presets := newCatalogue(o.Presets, mgr.GetCache(), o.Namespace, changed)
-	r := newReconciler(mgr, observe.New(mgr.GetClient(), o.Config, o.Instances), presets, apis,
-		mgr.GetEventRecorder("workspace-controller"))
-
-	for _, kind := range append(ownKinds(), &corev1.Pod{}) {
-		if err := index(ctx, mgr, kind); err != nil {
-			return err
-		}
+	routes, err := newRoutingCache(mgr)
+	if err != nil {
+		return err
 	}
-	if err := errors.Join(indexConfigs(ctx, mgr), r.followStatus(ctx, mgr)); err != nil {
+	apis := &optionalAPIs{mgr: mgr, routes: routes, changed: changed}
+	presets := newCatalogue(o.Presets, mgr.GetCache(), o.Namespace, changed)
+	r := newReconciler(mgr, observe.New(mgr.GetClient(), routes.GetCache(), o.Config, o.Instances), presets, apis,
+		mgr.GetEventRecorder("workspace-controller"))
+	r.gateway = o.Config.Gateway
+	r.authorities = &authorities{client: mgr.GetClient(), live: mgr.GetAPIReader(), namespace: o.Namespace, changed: changed}
+	if err := mgr.Add(r.prober); err != nil {
+		return fmt.Errorf("adding the prober: %w", err)
+	}
+	if err := errors.Join(indexAll(ctx, mgr, o), r.followStatus(ctx, mgr)); err != nil {
 		return err
 	}
 	c, err := r.build(mgr, o, all)
 	if err != nil {
 		return fmt.Errorf("building the Workspace controller: %w", err)
 	}
-	apis.watch = func(obj client.Object) error {
-		return c.Watch(source.Kind(mgr.GetCache(), obj, r.childHandler(mgr, obj), predicate.Predicate(changes{})))
+	apis.watch = func(from cache.Cache, obj client.Object) error {
+		return c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{})))
 	}
 	if err := apis.start(ctx); err != nil {
 		return err
 	}
 	return setupHelpers(mgr, o, apis, presets)
+}
+
+// newRoutingCache adds the cache of Gateways, their classes and HTTPRoutes to the manager.
+func newRoutingCache(mgr manager.Manager) (cluster.Cluster, error) {
+	routes, err := cluster.New(mgr.GetConfig(), func(o *cluster.Options) {
+		o.Scheme = mgr.GetScheme()
+		o.Cache = observe.RoutingCacheOptions(func(trim func(client.Object)) toolscache.TransformFunc {
+			return apply.Ingest(v1beta1.ManagedBy, trim)
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("creating the cache of routes: %w", err)
+	}
+	if err := mgr.Add(routes); err != nil {
+		return nil, fmt.Errorf("adding the cache of routes: %w", err)
+	}
+	return routes, nil
+}
+
+func indexAll(ctx context.Context, mgr manager.Manager, o Options) error {
+	for _, kind := range append(ownKinds(), &corev1.Pod{}, &corev1.ConfigMap{}) {
+		if err := index(ctx, mgr.GetFieldIndexer(), kind); err != nil {
+			return err
+		}
+	}
+	if err := indexConfigs(ctx, mgr); err != nil {
+		return err
+	}
+	return indexGateways(ctx, mgr, o.Config.Gateway)
 }
 
 // CacheOptions are those that the manager must be created with.
@@ -127,7 +169,10 @@ func (r *Reconciler) build(mgr manager.Manager, o Options, all <-chan event.Gene
 		WatchesRawSource(source.Channel(all, background{handler.EnqueueRequestsFromMapFunc(r.everyWorkspace)})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(workspaceOf), changed()).
 		Watches(&corev1.Node{}, background{handler.EnqueueRequestsFromMapFunc(r.workspacesOnNode)}, changed()).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed())
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed()).
+		Watches(&corev1.ConfigMap{}, r.childHandler(mgr, &corev1.ConfigMap{}), changed()).
+		Watches(&v1beta1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.rivals), claimsMove()).
+		WatchesRawSource(source.Channel(r.prober.results, &handler.EnqueueRequestForObject{}))
 	for _, kind := range ownKinds() {
 		b = b.Watches(kind, r.childHandler(mgr, kind), changed())
 	}

@@ -33,8 +33,8 @@ import (
 // byConfig is the index of Workspaces over the ConfigMap that inference.config names.
 const byConfig = "inference.config"
 
-func index(ctx context.Context, mgr manager.Manager, kind client.Object) error {
-	err := mgr.GetFieldIndexer().IndexField(ctx, kind, observe.ByWorkspace, func(obj client.Object) []string {
+func index(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
+	err := indexer.IndexField(ctx, kind, observe.ByWorkspace, func(obj client.Object) []string {
 		if name := observe.WorkspaceOf(obj); name != "" {
 			return []string{name}
 		}
@@ -172,14 +172,15 @@ func (f forgetting) Delete(ctx context.Context, e event.DeleteEvent, q workqueue
 }
 
 func (r *Reconciler) childHandler(mgr manager.Manager, kind client.Object) handler.EventHandler {
+	return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(workspaceOf), forget: r.forgetter(mgr, kind)}
+}
+
+func (r *Reconciler) forgetter(mgr manager.Manager, kind client.Object) func(client.Object) {
 	gvk, err := apiutil.GVKForObject(kind, mgr.GetScheme())
-	return forgetting{
-		EventHandler: handler.EnqueueRequestsFromMapFunc(workspaceOf),
-		forget: func(obj client.Object) {
-			if err == nil {
-				r.applier.Forget(gvk.Kind, client.ObjectKeyFromObject(obj))
-			}
-		},
+	return func(obj client.Object) {
+		if err == nil {
+			r.applier.Forget(gvk.Kind, client.ObjectKeyFromObject(obj))
+		}
 	}
 }
 

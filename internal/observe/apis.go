@@ -10,6 +10,8 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 )
 
 // The CustomResourceDefinitions of the optional APIs, and the version of each that we speak.
@@ -21,7 +23,10 @@ const (
 
 // OptionalAPIs maps each optional CustomResourceDefinition to the version that must be served.
 func OptionalAPIs() map[string]string {
-	return map[string]string{CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1"}
+	return map[string]string{
+		CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1",
+		CRDGateway: "v1", CRDGatewayClass: "v1", CRDHTTPRoute: "v1", CRDBackendTLSPolicy: "v1", CRDDestinationRule: "v1",
+	}
 }
 
 // APIs says which optional APIs are served.
@@ -30,8 +35,30 @@ type APIs struct {
 	Flux bool
 	// InferencePool of inference.networking.k8s.io/v1.
 	InferencePool bool
-	// Missing are the names of the CustomResourceDefinitions that are not served, sorted.
+	// Missing are the names of the CustomResourceDefinitions that pools need and that are not served, sorted.
 	Missing []string
+
+	all []string
+}
+
+func (a APIs) served(crd string) bool { return slices.Contains(a.all, crd) }
+
+// Routes says that Gateways and HTTPRoutes are served.
+func (a APIs) Routes() bool {
+	return a.served(CRDGateway) && a.served(CRDGatewayClass) && a.served(CRDHTTPRoute)
+}
+
+// missingForRoutes are the names of the CustomResourceDefinitions that routes need and that are not served, sorted.
+func (a APIs) missingForRoutes(implementation configv1alpha1.GatewayImplementation) []string {
+	needed := []string{CRDGatewayClass, CRDGateway, CRDHTTPRoute}
+	if implementation == configv1alpha1.ImplementationIstio {
+		needed = append(needed, CRDDestinationRule)
+	} else {
+		needed = append(needed, CRDBackendTLSPolicy)
+	}
+	missing := slices.DeleteFunc(needed, a.served)
+	slices.Sort(missing)
+	return missing
 }
 
 // Served lists the optional CustomResourceDefinitions that are established in the version that we speak.
@@ -65,8 +92,8 @@ func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool 
 // APIsOf sums up a list of served CustomResourceDefinitions.
 func APIsOf(served []string) APIs {
 	has := func(name string) bool { return slices.Contains(served, name) }
-	apis := APIs{Flux: has(CRDOCIRepository) && has(CRDHelmRelease), InferencePool: has(CRDInferencePool)}
-	for name := range OptionalAPIs() {
+	apis := APIs{Flux: has(CRDOCIRepository) && has(CRDHelmRelease), InferencePool: has(CRDInferencePool), all: served}
+	for _, name := range []string{CRDOCIRepository, CRDHelmRelease, CRDInferencePool} {
 		if !has(name) {
 			apis.Missing = append(apis.Missing, name)
 		}

@@ -41,8 +41,19 @@ func CacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc
 				Transform: trimPod,
 			},
 			&corev1.Node{}:      everything(trimNode),
-			&corev1.ConfigMap{}: everything(trimConfigMap),
+			&corev1.ConfigMap{}: everything(ownOr(ingest(shared.trimChild), trimConfigMap)),
 			&apiextensionsv1.CustomResourceDefinition{}: everything(trimCRD),
 		},
 	}, nil
+}
+
+// ownOr takes what carries our labels through one function, and the rest through the other.
+func ownOr(own, rest toolscache.TransformFunc) toolscache.TransformFunc {
+	return func(in any) (any, error) {
+		obj, ok := in.(client.Object)
+		if ok && obj.GetLabels()[v1beta1.LabelManagedBy] == v1beta1.ManagedBy && obj.GetLabels()[v1beta1.LabelWorkspace] != "" {
+			return own(in)
+		}
+		return rest(in)
+	}
 }

@@ -59,7 +59,7 @@ const helmReleaseLabel = "helm.toolkit.fluxcd.io/name"
 // Children reads what the caches hold of a Workspace. Kinds whose API is not served are left out.
 func (o *Observer) Children(ctx context.Context, ws *v1beta1.Workspace, apis APIs) (Children, error) {
 	var c Children
-	budgets := []*policyv1.PodDisruptionBudget{}
+	budgets, configs := []*policyv1.PodDisruptionBudget{}, []*corev1.ConfigMap{}
 	services := []*corev1.Service{}
 	deployments, pods := []*appsv1.Deployment{}, []*corev1.Pod{}
 	repositories, releases, pools := []*sourcev1.OCIRepository{}, []*helmv2.HelmRelease{}, []*inferencev1.InferencePool{}
@@ -69,6 +69,7 @@ func (o *Observer) Children(ctx context.Context, ws *v1beta1.Workspace, apis API
 		list(ctx, o.cache, ws, &corev1.ServiceList{}, &services),
 		list(ctx, o.cache, ws, &policyv1.PodDisruptionBudgetList{}, &budgets),
 		list(ctx, o.cache, ws, &corev1.PodList{}, &pods),
+		list(ctx, o.cache, ws, &corev1.ConfigMapList{}, &configs),
 	)
 	if apis.Flux {
 		err = errors.Join(err,
@@ -87,8 +88,8 @@ func (o *Observer) Children(ctx context.Context, ws *v1beta1.Workspace, apis API
 	c.Repository, c.Release, c.InferencePool = first(owned(ws, repositories)), first(owned(ws, releases)), first(pools)
 	c.Owned = slices.Concat(
 		objects(c.Deployments), objects(c.StatefulSets), objects(owned(ws, services)), objects(owned(ws, budgets)),
-		objects(owned(ws, repositories)), objects(owned(ws, releases)))
-	return c, nil
+		objects(owned(ws, repositories)), objects(owned(ws, releases)), objects(owned(ws, configs)))
+	return c, o.routeChildren(ctx, ws, apis, &c)
 }
 
 // sortDeployments tells the model's Deployment from the endpoint picker's, which Helm installed.

@@ -26,14 +26,16 @@ const InferenceConfigKey = "inference_config.yaml"
 
 // Observer reads the cluster through caches.
 type Observer struct {
-	cache     client.Reader
+	cache client.Reader
+	// routes reads Gateways, their classes and HTTPRoutes.
+	routes    client.Reader
 	config    configv1alpha1.Configuration
 	instances accelerator.Table
 }
 
-// New returns an Observer. The configuration has its defaults.
-func New(cache client.Reader, config configv1alpha1.Configuration, instances accelerator.Table) *Observer {
-	return &Observer{cache: cache, config: config, instances: instances}
+// New returns an Observer over the two caches. The configuration has its defaults.
+func New(cache, routes client.Reader, config configv1alpha1.Configuration, instances accelerator.Table) *Observer {
+	return &Observer{cache: cache, routes: routes, config: config, instances: instances}
 }
 
 // Facts returns what the plan must know. It is *outcome.Waiting while something that the Workspace names is missing; the

@@ -17,8 +17,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // The functions below keep of each cached object what is read, and drop the rest. Whether an object is as wanted is
@@ -48,11 +50,29 @@ func (t *texts) trimChild(obj client.Object) {
 	case *helmv2.HelmRelease:
 		t.trimRelease(o)
 	case *inferencev1.InferencePool:
-		o.Annotations = nil
+		o.Annotations = only(o.Annotations, v1beta1.AnnotationTouched)
+	case *gatewayv1.BackendTLSPolicy:
+		o.Spec, o.Status = gatewayv1.BackendTLSPolicySpec{}, gatewayv1.PolicyStatus{}
+	case *route.DestinationRule:
+		o.Spec = route.DestinationRuleSpec{}
 	default:
 		return
 	}
 	t.metadata(obj)
+}
+
+// only is what a map has of some keys, or nil.
+func only(in map[string]string, keys ...string) map[string]string {
+	var out map[string]string
+	for _, key := range keys {
+		if value, ok := in[key]; ok {
+			if out == nil {
+				out = map[string]string{}
+			}
+			out[key] = value
+		}
+	}
+	return out
 }
 
 func (t *texts) trimRepository(o *sourcev1.OCIRepository) {

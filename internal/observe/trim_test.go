@@ -170,7 +170,7 @@ func observer(t *testing.T, c client.Client) *observe.Observer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return observe.New(c, configv1alpha1.Configuration{}, instances)
+	return observe.New(c, c, configv1alpha1.Configuration{}, instances)
 }
 
 func controllerRef(ws *v1beta1.Workspace) metav1.OwnerReference {

@@ -58,6 +58,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	plan.Pool = poolOf(ws, f)
 	plan.Route = routeOf(ws, plan, f)
 	plan.Pool.protect(plan.Route)
+	plan.Unroutable = plan.Pool == nil && asksForRoute(ws)
 	return plan, nil
 }
 

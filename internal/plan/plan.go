@@ -67,6 +67,8 @@ type Plan struct {
 
 	// Route is nil when no route is wanted.
 	Route *Route `json:",omitempty"`
+	// Unroutable says that the Workspace names Gateways but has no pool to route to.
+	Unroutable bool `json:",omitempty"`
 }
 
 // Topology says how many pods of how many GPUs serve the model.

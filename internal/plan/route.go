@@ -208,3 +208,17 @@ func askedModels(ws *v1beta1.Workspace) []string {
 	}
 	return models
 }
+
+// RouterName is the name of what routes by the body at a Gateway: release, Deployment and Service.
+func RouterName(gateway string) string {
+	const suffix, limit = "-bbr", 40
+	if len(gateway)+len(suffix) <= limit {
+		return gateway + suffix
+	}
+	return shorten(gateway, limit-len(suffix)-1-longHash) + suffix
+}
+
+// asksForRoute says that a Workspace names Gateways itself, so that it has to be told if there is no route.
+func asksForRoute(ws *v1beta1.Workspace) bool {
+	return ws.Inference.Gateway != nil && len(ws.Inference.Gateway.ParentRefs) > 0
+}

@@ -42,6 +42,7 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 		plan.Route = routeOf(ws, plan, f)
 		plan.Pool.protect(plan.Route)
 	}
+	plan.Unroutable = plan.Pool == nil && asksForRoute(ws)
 	return plan, nil
 }
 

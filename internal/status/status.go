@@ -42,13 +42,14 @@ type Input struct {
 
 	// Shape is what the API server admitted; empty if it was never asked.
 	Shape plan.Shape
-	// WorkloadErr and PoolErr are what happened on the way to them; nil if they are as wanted.
-	WorkloadErr, PoolErr error
-	// WorkloadChanging and PoolChanging say that a write was just made which the caches do not show yet: what they hold
-	// describes the state before.
-	WorkloadChanging, PoolChanging bool
+	// WorkloadErr, PoolErr and RouteErr are what happened on the way to them; nil if they are as wanted.
+	WorkloadErr, PoolErr, RouteErr error
+	// WorkloadChanging, PoolChanging and RouteChanging say that a write was just made which the caches do not show yet: what
+	// they hold describes the state before.
+	WorkloadChanging, PoolChanging, RouteChanging bool
 
 	Children Children
+	Routing  Routing
 }
 
 // Children are what the caches hold of a Workspace's objects. Objects that are trimmed there keep what is read here.
@@ -89,6 +90,11 @@ func Compute(in Input) v1beta1.WorkspaceStatus {
 		verdicts = append(verdicts, inferencePool(in))
 	} else {
 		meta.RemoveStatusCondition(&out.Conditions, v1beta1.ConditionInferencePoolReady)
+	}
+	if wantsRoute(in) {
+		verdicts = append(verdicts, httpRoute(in))
+	} else {
+		meta.RemoveStatusCondition(&out.Conditions, v1beta1.ConditionRouteReady)
 	}
 	verdicts = append(verdicts, summary(in, verdicts)...)
 	for _, v := range verdicts {
@@ -193,6 +199,11 @@ func describe(in Input, out *v1beta1.WorkspaceStatus) {
 	if p.Port != 0 {
 		out.Endpoint = fmt.Sprintf("http://%s.%s.svc", p.Names.Service, p.Namespace)
 	}
+	if p.Route != nil {
+		if entrance, ok := Entrance(p.Route, in.Routing); ok {
+			out.Endpoint = entrance.URL()
+		}
+	}
 	if p.Pool != nil {
 		out.InferencePool = poolStatus(in)
 	}
@@ -255,7 +266,7 @@ func summary(in Input, verdicts []verdict) []verdict {
 }
 
 func firstTerminal(in Input) error {
-	for _, err := range []error{in.PlanErr, in.WorkloadErr, in.PoolErr} {
+	for _, err := range []error{in.PlanErr, in.WorkloadErr, in.PoolErr, in.RouteErr} {
 		if err != nil && terminal(err) {
 			return err
 		}

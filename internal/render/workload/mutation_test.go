@@ -27,7 +27,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		".Models", ".Topology.TensorParallel", ".Topology.PipelineParallel", ".Topology.MaxModelLen",
 		".Server.Adapters[*].Path", ".Server.Adapters[*].Name",
 		// Rendered elsewhere.
-		".Names.Pool", ".Names.EPP", ".Pool",
+		".Names.Pool", ".Names.EPP", ".Pool", ".Route", ".Unroutable",
 	}
 	for name, more := range map[string][]string{
 		"private":  {".Names.Headless"},

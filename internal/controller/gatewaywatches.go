@@ -1,0 +1,138 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+)
+
+// indexGateways indexes Workspaces over the Gateways that they are offered at and what they claim there.
+func indexGateways(ctx context.Context, mgr manager.Manager, gateway configv1alpha1.Gateway) error {
+	for name, keys := range map[string]func(*v1beta1.Workspace) []string{
+		observe.ByClaim: func(ws *v1beta1.Workspace) []string {
+			var keys []string
+			for _, claim := range plan.ClaimsOf(ws, gateway) {
+				keys = append(keys, claim.Key())
+			}
+			return keys
+		},
+		observe.ByGateway: func(ws *v1beta1.Workspace) []string {
+			var keys []string
+			for _, parent := range plan.ParentsOf(ws, gateway.Default) {
+				keys = append(keys, parent.Namespace+"/"+parent.Name)
+			}
+			return keys
+		},
+	} {
+		err := mgr.GetFieldIndexer().IndexField(ctx, &v1beta1.Workspace{}, name, func(obj client.Object) []string {
+			return keys(obj.(*v1beta1.Workspace))
+		})
+		if err != nil {
+			return fmt.Errorf("indexing Workspaces by %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// indexOptional indexes a kind whose API may be absent.
+func indexOptional(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
+	switch kind.(type) {
+	case *gatewayv1.Gateway, *gatewayv1.GatewayClass:
+		return nil
+	case *gatewayv1.HTTPRoute:
+		err := indexer.IndexField(ctx, kind, observe.ByPool, func(obj client.Object) []string {
+			return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
+		})
+		if err != nil {
+			return fmt.Errorf("indexing HTTPRoutes: %w", err)
+		}
+	}
+	return index(ctx, indexer, kind)
+}
+
+// optionalHandler maps events of a kind whose API may be absent to Workspaces.
+func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) handler.EventHandler {
+	switch kind.(type) {
+	case *gatewayv1.Gateway:
+		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)
+	case *gatewayv1.GatewayClass:
+		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)
+	case *gatewayv1.HTTPRoute:
+		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), forget: r.forgetter(mgr, kind)}
+	default:
+		return r.childHandler(mgr, kind)
+	}
+}
+
+func (r *Reconciler) workspacesAtGateway(ctx context.Context, obj client.Object) []ctrl.Request {
+	return r.requests(ctx, func(*v1beta1.Workspace) bool { return true },
+		client.MatchingFields{observe.ByGateway: obj.GetNamespace() + "/" + obj.GetName()})
+}
+
+func (r *Reconciler) workspacesAtGateways(ctx context.Context, _ client.Object) []ctrl.Request {
+	return r.requests(ctx, func(ws *v1beta1.Workspace) bool { return len(plan.ParentsOf(ws, r.gateway.Default)) > 0 })
+}
+
+// workspacesOfRoute are the one whose route it is, and those whose pools it sends requests to.
+func (r *Reconciler) workspacesOfRoute(ctx context.Context, obj client.Object) []ctrl.Request {
+	requests := workspaceOf(ctx, obj)
+	if !r.apis.current().InferencePool {
+		return requests
+	}
+	for _, key := range route.PoolsOf(obj.(*gatewayv1.HTTPRoute)) {
+		pool := &inferencev1.InferencePool{}
+		err := r.client.Get(ctx, namespacedName(key), pool)
+		if client.IgnoreNotFound(err) != nil {
+			log.FromContext(ctx).Error(err, "reading the pool of an HTTPRoute", "pool", key)
+		}
+		if err == nil {
+			requests = append(requests, workspaceOf(ctx, pool)...)
+		}
+	}
+	return requests
+}
+
+func namespacedName(key string) types.NamespacedName {
+	namespace, name, _ := strings.Cut(key, "/")
+	return types.NamespacedName{Namespace: namespace, Name: name}
+}
+
+// rivals are the Workspaces that claim what this one claims: one of them may have it, or lose it, now.
+func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
+	ws := obj.(*v1beta1.Workspace)
+	var requests []ctrl.Request
+	for _, claim := range plan.ClaimsOf(ws, r.gateway) {
+		requests = append(requests, r.requests(ctx, func(other *v1beta1.Workspace) bool { return other.UID != ws.UID },
+			client.MatchingFields{observe.ByClaim: claim.Key()})...)
+	}
+	return requests
+}
+
+// claimsMove lets through what can change who has a claim.
+func claimsMove() builder.WatchesOption {
+	return builder.WithPredicates(predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+	}})
+}

@@ -1,0 +1,138 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/probe"
+	"github.com/workspace-operator/workspace-operator/internal/status"
+)
+
+const (
+	probeWorkers = 4
+	// probeTries is how often a request may go wrong before it is news: a gateway takes seconds to learn of a change.
+	probeTries    = 4
+	probeFirst    = time.Second
+	probeInterval = 5 * time.Minute
+)
+
+// prober sends the requests that show whether Endpoint Pickers are asked, apart from the workers that reconcile, since
+// requests take time. It asks once after each change, and goes on only while the answer is not the wanted one.
+type prober struct {
+	client *probe.Client
+	queue  workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	// results tells a Workspace that there is news.
+	results chan event.GenericEvent
+
+	mu    sync.Mutex
+	asked map[types.NamespacedName]*question
+}
+
+// question is what is known of one Workspace.
+type question struct {
+	// state is what the answer depends on; another state is another question.
+	state  string
+	target probe.Target
+	tries  int
+	proof  status.Proof
+}
+
+func newProber() *prober {
+	return &prober{
+		client: probe.New(),
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](probeFirst, probeInterval)),
+		results: make(chan event.GenericEvent, 64),
+		asked:   map[types.NamespacedName]*question{},
+	}
+}
+
+// proof returns what is known of a state of affairs, and has it found out if nothing is.
+func (p *prober) proof(key types.NamespacedName, state string, target probe.Target) status.Proof {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if q := p.asked[key]; q != nil && q.state == state {
+		return q.proof
+	}
+	p.asked[key] = &question{state: state, target: target}
+	p.queue.Forget(key)
+	p.queue.Add(key)
+	return status.Proof{}
+}
+
+func (p *prober) forget(key types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.asked, key)
+}
+
+// Start asks until ctx ends.
+func (p *prober) Start(ctx context.Context) error {
+	var workers sync.WaitGroup
+	for range probeWorkers {
+		workers.Go(func() {
+			for p.next(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	p.queue.ShutDown()
+	workers.Wait()
+	return nil
+}
+
+func (p *prober) next(ctx context.Context) bool {
+	key, shutdown := p.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer p.queue.Done(key)
+	p.mu.Lock()
+	q := p.asked[key]
+	p.mu.Unlock()
+	if q == nil {
+		p.queue.Forget(key)
+		return true
+	}
+	answer, err := p.client.Ask(ctx, q.target)
+	if ctx.Err() == nil && p.record(key, q, answer, err) {
+		p.results <- event.GenericEvent{Object: &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}}
+	}
+	return true
+}
+
+// record keeps an answer, and says whether it is news.
+func (p *prober) record(key types.NamespacedName, q *question, answer probe.Answer, err error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.asked[key] != q {
+		// The world went on meanwhile; the new question is in the queue.
+		return false
+	}
+	proof := status.Proof{Known: true, Asked: answer.Asked, Code: answer.Code}
+	if err != nil {
+		proof.Problem = err.Error()
+	}
+	q.tries++
+	if proof.Asked {
+		p.queue.Forget(key)
+	} else {
+		p.queue.AddRateLimited(key)
+	}
+	if q.proof == proof || !proof.Asked && q.tries < probeTries {
+		return false
+	}
+	q.proof = proof
+	return true
+}

@@ -1,0 +1,205 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+	"github.com/workspace-operator/workspace-operator/internal/status"
+)
+
+// The CustomResourceDefinitions that routes need.
+const (
+	CRDGateway          = "gateways.gateway.networking.k8s.io"
+	CRDGatewayClass     = "gatewayclasses.gateway.networking.k8s.io"
+	CRDHTTPRoute        = "httproutes.gateway.networking.k8s.io"
+	CRDBackendTLSPolicy = "backendtlspolicies.gateway.networking.k8s.io"
+	CRDDestinationRule  = "destinationrules.networking.istio.io"
+)
+
+const (
+	// ByPool is the index of HTTPRoutes over namespace/name of the InferencePools that they send requests to.
+	ByPool = "pool"
+	// ByClaim is the index of Workspaces over the keys of plan.Claim.
+	ByClaim = "claim"
+	// ByGateway is the index of Workspaces over namespace/name of the Gateways that they are offered at.
+	ByGateway = "gateway"
+)
+
+// RoutingCacheOptions says what the second cache holds: Gateways, their classes, and all HTTPRoutes, since those of users
+// can spoil what an InferencePool does. They have no label in common, and the first cache's options cannot name kinds
+// whose API may be absent.
+func RoutingCacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc) cache.Options {
+	return cache.Options{
+		DefaultTransform:             ingest(trimRouting),
+		DefaultUnsafeDisableDeepCopy: new(true),
+	}
+}
+
+// IsRouting says that a CustomResourceDefinition's objects are in the second cache.
+func IsRouting(crd string) bool {
+	return crd == CRDGateway || crd == CRDGatewayClass || crd == CRDHTTPRoute
+}
+
+func trimRouting(obj client.Object) {
+	switch o := obj.(type) {
+	case *gatewayv1.Gateway:
+		o.Spec.Infrastructure = nil
+	case *gatewayv1.GatewayClass:
+		o.Status.SupportedFeatures = nil
+	case *gatewayv1.HTTPRoute:
+		trimHTTPRoute(o)
+	}
+}
+
+// trimHTTPRoute keeps of each rule where it leads and which kinds of filters it has.
+func trimHTTPRoute(o *gatewayv1.HTTPRoute) {
+	for i, rule := range o.Spec.Rules {
+		kept := gatewayv1.HTTPRouteRule{}
+		for _, filter := range rule.Filters {
+			kept.Filters = append(kept.Filters, gatewayv1.HTTPRouteFilter{Type: filter.Type})
+		}
+		for _, ref := range rule.BackendRefs {
+			kept.BackendRefs = append(kept.BackendRefs, gatewayv1.HTTPBackendRef{
+				BackendRef: gatewayv1.BackendRef{BackendObjectReference: ref.BackendObjectReference},
+			})
+		}
+		o.Spec.Rules[i] = kept
+	}
+}
+
+// Routing reads what a Workspace's route depends on. The Workspace's own route is among its children, too.
+func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.Routing, error) {
+	r := status.Routing{Missing: apis.missingForRoutes(p.Route.Implementation)}
+	if len(r.Missing) > 0 || !apis.Routes() {
+		return r, nil
+	}
+	for _, parent := range p.Route.Parents {
+		if err := o.parent(ctx, parent, &r); err != nil {
+			return r, err
+		}
+		if err := o.router(ctx, parent, p.Route.BodyBased && apis.Flux, &r); err != nil {
+			return r, err
+		}
+	}
+	list := &gatewayv1.HTTPRouteList{}
+	err := o.routes.List(ctx, list, client.MatchingFields{ByPool: p.Namespace + "/" + p.Names.Pool})
+	if err != nil {
+		return r, fmt.Errorf("listing HTTPRoutes: %w", err)
+	}
+	for i := range list.Items {
+		if found := &list.Items[i]; metav1.GetControllerOf(found) == nil || metav1.GetControllerOf(found).UID != p.Owner.UID {
+			r.Foreign = append(r.Foreign, found)
+		} else {
+			r.Route = found
+		}
+	}
+	slices.SortFunc(r.Foreign, func(a, b *gatewayv1.HTTPRoute) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
+	return r, nil
+}
+
+// parent adds a Gateway and its class, if they exist.
+func (o *Observer) parent(ctx context.Context, parent plan.Parent, r *status.Routing) error {
+	gateway := &gatewayv1.Gateway{}
+	err := o.routes.Get(ctx, client.ObjectKey{Namespace: parent.Namespace, Name: parent.Name}, gateway)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading Gateway %s: %w", parent, err)
+	}
+	r.Gateways = append(r.Gateways, gateway)
+	class := &gatewayv1.GatewayClass{}
+	err = o.routes.Get(ctx, client.ObjectKey{Name: string(gateway.Spec.GatewayClassName)}, class)
+	if err == nil {
+		r.Classes = append(r.Classes, class)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading GatewayClass %s: %w", gateway.Spec.GatewayClassName, err)
+	}
+	return nil
+}
+
+// router adds the release of body-based routing at a Gateway, if it exists.
+func (o *Observer) router(ctx context.Context, parent plan.Parent, wanted bool, r *status.Routing) error {
+	if !wanted {
+		return nil
+	}
+	release := &helmv2.HelmRelease{}
+	err := o.cache.Get(ctx, client.ObjectKey{Namespace: parent.Namespace, Name: plan.RouterName(parent.Name)}, release)
+	if err == nil {
+		r.Routers = append(r.Routers, release)
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading the router of Gateway %s: %w", parent, err)
+	}
+	return nil
+}
+
+// Holder returns the Workspace that has one of the claims, if another than ws and before it.
+func (o *Observer) Holder(ctx context.Context, ws *v1beta1.Workspace) (plan.Claim, *v1beta1.Workspace, error) {
+	for _, claim := range plan.ClaimsOf(ws, o.config.Gateway) {
+		list := &v1beta1.WorkspaceList{}
+		if err := o.cache.List(ctx, list, client.MatchingFields{ByClaim: claim.Key()}); err != nil {
+			return plan.Claim{}, ws, fmt.Errorf("listing Workspaces that claim %s: %w", claim, err)
+		}
+		for i := range list.Items {
+			if other := &list.Items[i]; before(other, ws) && o.excludes(other, claim) {
+				return claim, other, nil
+			}
+		}
+	}
+	return plan.Claim{}, ws, nil
+}
+
+func (o *Observer) excludes(other *v1beta1.Workspace, claim plan.Claim) bool {
+	return slices.ContainsFunc(plan.ClaimsOf(other, o.config.Gateway), claim.Excludes)
+}
+
+// before is the order of the Gateway API: the older, else the first by name.
+func before(a, b *v1beta1.Workspace) bool {
+	if a.UID == b.UID || a.DeletionTimestamp != nil {
+		return false
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) < 0
+}
+
+// routeChildren are the objects of a Workspace's route.
+func (o *Observer) routeChildren(ctx context.Context, ws *v1beta1.Workspace, apis APIs, c *Children) error {
+	var routes []*gatewayv1.HTTPRoute
+	var policies []*gatewayv1.BackendTLSPolicy
+	var rules []*route.DestinationRule
+	var err error
+	if apis.Routes() {
+		err = errors.Join(err, list(ctx, o.routes, ws, &gatewayv1.HTTPRouteList{}, &routes))
+	}
+	if apis.served(CRDBackendTLSPolicy) {
+		err = errors.Join(err, list(ctx, o.cache, ws, &gatewayv1.BackendTLSPolicyList{}, &policies))
+	}
+	if apis.served(CRDDestinationRule) {
+		err = errors.Join(err, list(ctx, o.cache, ws, &route.DestinationRuleList{}, &rules))
+	}
+	c.Owned = slices.Concat(c.Owned, objects(owned(ws, routes)), objects(owned(ws, policies)), objects(owned(ws, rules)))
+	return err
+}

@@ -1,0 +1,66 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package probe_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/workspace-operator/workspace-operator/internal/probe"
+)
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	var got *http.Request
+	handle := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Clone(r.Context())
+		switch r.Host {
+		case "marked.example.com":
+			w.Header().Set("x-went-into-resp-headers", "true")
+		case "moved.example.com":
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		case "broken.example.com":
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	plain, secure := httptest.NewServer(handle), httptest.NewTLSServer(handle)
+	defer plain.Close()
+	defer secure.Close()
+	for host, want := range map[string]probe.Answer{
+		"marked.example.com": {Asked: true, Code: 200},
+		"plain.example.com":  {Code: 200},
+		"moved.example.com":  {Code: 302},
+		"broken.example.com": {Code: 500},
+	} {
+		for _, server := range []string{plain.URL, secure.URL} {
+			scheme, address, _ := strings.Cut(server, "://")
+			answer, err := probe.New().Ask(t.Context(), probe.Target{
+				Scheme: scheme, Address: address, Host: host, Headers: map[string]string{"X-Gateway-Model-Name": "phi"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, answer); diff != "" {
+				t.Errorf("%s at %s: -want +got:\n%s", host, server, diff)
+			}
+			if got.Method != http.MethodGet || got.Header.Get("X-Gateway-Model-Name") != "phi" || got.UserAgent() != probe.Agent {
+				t.Errorf("sent %s with %v", got.Method, got.Header)
+			}
+		}
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.NotFoundHandler())
+	address := strings.TrimPrefix(server.URL, "http://")
+	server.Close()
+	if answer, err := probe.New().Ask(t.Context(), probe.Target{Scheme: "http", Address: address}); err == nil {
+		t.Errorf("a closed server answered %v", answer)
+	}
+}
