@@ -50,7 +50,7 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 	b := fake.NewClientBuilder().WithScheme(scheme)
 	for _, kind := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Pod{}, &policyv1.PodDisruptionBudget{},
-		&sourcev1.OCIRepository{}, &helmv2.HelmRelease{}, &inferencev1.InferencePool{},
+		&corev1.ConfigMap{}, &sourcev1.OCIRepository{}, &helmv2.HelmRelease{}, &inferencev1.InferencePool{},
 	} {
 		b = b.WithIndex(kind, observe.ByWorkspace, func(obj client.Object) []string { return []string{observe.WorkspaceOf(obj)} })
 	}

@@ -41,7 +41,7 @@ func newUp(w *which) *cobra.Command {
 		if err := c.Check(); err != nil {
 			return err
 		}
-		if err := buildTier(cmd, c.Config.Tier); err != nil {
+		if err := buildTier(cmd, c.Config.Tier, c.Config.Gateway); err != nil {
 			return err
 		}
 		return c.Up(cmd.Context())
@@ -58,19 +58,23 @@ func nodeFlags(flags *pflag.FlagSet, config *state.Config) {
 	}, "tier node: labels of every node")
 	flags.BoolVar(&config.Flux, "flux", true, "tier node: run Flux's source- and helm-controller")
 	flags.StringVar(&config.FluxNamespace, "flux-namespace", "flux-system", "tier node: where Flux runs")
+	flags.BoolVar(&config.Gateway, "gateway", false, "tier node: run istiod, which makes an Envoy for each Gateway")
 	flags.StringSliceVar(&config.ModelImages, "model-image", []string{"docker.io/vllm/vllm-openai:v0.33.0", "docker.io/vllm/vllm-openai:latest"},
 		"tier node: names under which the model server is an image")
 }
 
 func defaultCRDs(tier string, config state.Config) []string {
-	switch {
-	case state.Tier(tier) != state.TierNode:
+	if state.Tier(tier) != state.TierNode {
 		return []string{}
-	case config.Flux:
-		return []string{"gie", "flux"}
-	default:
-		return []string{"gie"}
 	}
+	bundles := []string{"gie"}
+	if config.Flux {
+		bundles = append(bundles, "flux")
+	}
+	if config.Gateway {
+		bundles = append(bundles, "gateway-api")
+	}
+	return bundles
 }
 
 // configure returns the cluster that `up` is to start.
@@ -166,19 +170,22 @@ func newStart(w *which) *cobra.Command {
 }
 
 func newBuild(w *which) *cobra.Command {
-	return &cobra.Command{
+	var gateway bool
+	cmd := &cobra.Command{
 		Use: "build", Short: "Build the programs of a tier into bin", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			tier, err := w.wantTier()
 			if err != nil {
 				return err
 			}
-			return buildTier(cmd, tier)
+			return buildTier(cmd, tier, gateway)
 		},
 	}
+	cmd.Flags().BoolVar(&gateway, "gateway", false, "tier node: build istiod and get Envoy, too")
+	return cmd
 }
 
-func buildTier(cmd *cobra.Command, tier state.Tier) error {
+func buildTier(cmd *cobra.Command, tier state.Tier, gateway bool) error {
 	root, err := repository()
 	if err != nil {
 		return err
@@ -190,11 +197,20 @@ func buildTier(cmd *cobra.Command, tier state.Tier) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
-	if err := builder.Build(cmd.Context(), build.Parts(root, tier)); err != nil {
+	parts := build.Parts(root, tier)
+	if gateway {
+		parts = append(parts, build.GatewayParts()...)
+	}
+	if err := builder.Build(cmd.Context(), parts); err != nil {
 		return err
 	}
 	if err := builder.Share(cmd.Context()); err != nil {
 		return err
+	}
+	if gateway {
+		if err := builder.Gateway(cmd.Context()); err != nil {
+			return err
+		}
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "build: tier %s is current after %.1f s\n", tier, time.Since(start).Seconds())
 	return err

@@ -62,6 +62,11 @@ func (c *Cluster) installAddons(ctx context.Context) error {
 	if err := c.Kubectl().Apply(ctx, manifests); err != nil {
 		return err
 	}
+	if c.Config.Gateway {
+		if err := c.installIstio(ctx); err != nil {
+			return err
+		}
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, deployment := range c.deployments() {
 		group.Go(func() error {
@@ -84,6 +89,9 @@ func (c *Cluster) deployments() []string {
 		for _, controller := range addon.FluxControllers() {
 			names = append(names, c.Config.FluxNamespace+"/"+controller)
 		}
+	}
+	if c.Config.Gateway {
+		names = append(names, istioNamespace+"/istiod")
 	}
 	return names
 }

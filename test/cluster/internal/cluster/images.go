@@ -60,6 +60,13 @@ func (c *Cluster) images() ([]named, error) {
 	for _, controller := range addon.FluxControllers() {
 		images = append(images, c.one(controller, flux[controller]))
 	}
+	if c.Config.Gateway {
+		gateway, err := c.gatewayImages()
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, gateway...)
+	}
 	if program := filepath.Join(c.Bin, "model-server"); len(c.Config.ModelImages) > 0 && exists(program) {
 		images = append(images, named{names: c.Config.ModelImages, spec: image.Spec{
 			Binary: program, Entrypoint: vllm, Args: []string{"serve"}, User: image.NonRoot, Files: modelServerFiles(),

@@ -47,6 +47,8 @@ type Config struct {
 	NodeLabels    map[string]string `json:"nodeLabels,omitempty"`
 	Flux          bool              `json:"flux,omitempty"`
 	FluxNamespace string            `json:"fluxNamespace,omitempty"`
+	// Gateway says that istiod runs, and makes a proxy for each Gateway.
+	Gateway bool `json:"gateway,omitempty"`
 	// ModelImages are the names under which the model server is pushed.
 	ModelImages []string `json:"modelImages,omitempty"`
 
