@@ -20,7 +20,7 @@ const (
 	// LabelPodIndex is set by the StatefulSet controller (Kubernetes 1.28 and later).
 	LabelPodIndex = "apps.kubernetes.io/pod-index"
 
-	// LabelGateway is on what the operator makes once for a Gateway, its value is the Gateway's name.
+	// LabelGateway is on what the operator makes once for a Gateway, its value is the name of the router there.
 	LabelGateway = "kaito.sh/gateway"
 
 	// LabelPreset marks a ConfigMap of the operator's namespace, value "true", as additions to the preset catalogue.

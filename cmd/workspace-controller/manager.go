@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
@@ -34,7 +35,7 @@ func newScheme() (*runtime.Scheme, error) {
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1beta1.AddToScheme,
 		sourcev1.AddToScheme, helmv2.AddToScheme, inferencev1.Install,
-		gatewayv1.Install, route.AddToScheme,
+		gatewayv1.Install, gatewayv1beta1.Install, route.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, fmt.Errorf("registering API types: %w", err)
@@ -94,7 +95,7 @@ func setup(ctx context.Context, mgr manager.Manager, o *options, config configv1
 		return err
 	}
 	err = controller.Setup(ctx, mgr, controller.Options{
-		Config: config, Presets: presets, Instances: instances, Namespace: o.operatorNamespace, Workers: o.workers,
+		Config: config, Presets: presets, Instances: instances, Namespace: o.operatorNamespace, Workers: o.workers, ModelsAddress: o.modelsAddress,
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type options struct {
 	metricsSecure     bool
 	healthAddress     string
 	pprofAddress      string
+	modelsAddress     string
 	leaderElection    bool
 	operatorNamespace string
 	workers           int
@@ -37,6 +38,7 @@ func parse(args []string) (*options, error) {
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve /metrics by TLS, to those whom the API server authorizes")
 	flags.StringVar(&o.healthAddress, "health-probe-bind-address", ":8081", "address that serves /healthz and /readyz; 0 serves none")
 	flags.StringVar(&o.pprofAddress, "pprof-bind-address", "", "address that serves /debug/pprof; empty serves none")
+	flags.StringVar(&o.modelsAddress, "models-bind-address", ":8090", "address that serves the list of models to Gateways with body-based routing; empty serves none")
 	flags.BoolVar(&o.leaderElection, "leader-elect", false, "let one of several replicas work, the others stand by")
 	flags.StringVar(&o.operatorNamespace, "namespace", os.Getenv("POD_NAMESPACE"), "the operator's own namespace, for its lease and for preset ConfigMaps; default $POD_NAMESPACE")
 	flags.IntVar(&o.workers, "workers", 10, "how many Workspaces are reconciled at once")

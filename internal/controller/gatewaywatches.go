@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -58,7 +60,7 @@ func indexGateways(ctx context.Context, mgr manager.Manager, gateway configv1alp
 // indexOptional indexes a kind whose API may be absent.
 func indexOptional(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
 	switch kind.(type) {
-	case *gatewayv1.Gateway, *gatewayv1.GatewayClass:
+	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1beta1.ReferenceGrant:
 		return nil
 	case *gatewayv1.HTTPRoute:
 		err := indexer.IndexField(ctx, kind, observe.ByPool, func(obj client.Object) []string {
@@ -76,13 +78,22 @@ func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) ha
 	switch kind.(type) {
 	case *gatewayv1.Gateway:
 		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)
+	case *gatewayv1beta1.ReferenceGrant:
+		return forgetting{EventHandler: handler.Funcs{}, forget: r.forgetter(mgr, kind)}
 	case *gatewayv1.GatewayClass:
 		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)
 	case *gatewayv1.HTTPRoute:
 		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), forget: r.forgetter(mgr, kind)}
+	case *helmv2.HelmRelease:
+		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRelease), forget: r.forgetter(mgr, kind)}
 	default:
 		return r.childHandler(mgr, kind)
 	}
+}
+
+// workspacesOfRelease are the one whose pool it is, or all whose requests the router reads.
+func (r *Reconciler) workspacesOfRelease(ctx context.Context, obj client.Object) []ctrl.Request {
+	return append(workspaceOf(ctx, obj), r.workspacesOfRouter(ctx, obj)...)
 }
 
 func (r *Reconciler) workspacesAtGateway(ctx context.Context, obj client.Object) []ctrl.Request {

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
@@ -52,6 +53,8 @@ func watchedKind(crd string) client.Object {
 		return &gatewayv1.GatewayClass{}
 	case observe.CRDHTTPRoute:
 		return &gatewayv1.HTTPRoute{}
+	case observe.CRDReferenceGrant:
+		return &gatewayv1beta1.ReferenceGrant{}
 	case observe.CRDBackendTLSPolicy:
 		return &gatewayv1.BackendTLSPolicy{}
 	case observe.CRDDestinationRule:

@@ -28,6 +28,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/modellist"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/preset"
 )
@@ -48,6 +49,8 @@ import (
 // +kubebuilder:rbac:groups=inference.networking.k8s.io,resources=inferencepools,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=gateways;gatewayclasses,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=httproutes;backendtlspolicies,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=gateway.networking.k8s.io,namespace=system,resources=referencegrants,verbs=create;patch
 // +kubebuilder:rbac:groups=networking.istio.io,resources=destinationrules,verbs=get;list;watch;create;patch;delete
 // What gateways verify Endpoint Pickers by, and the certificates themselves. Secrets are neither listed nor watched; get is
 // for the metadata of one whose name is taken, or that is missed.
@@ -71,6 +74,8 @@ type Options struct {
 	Namespace string
 	// Workers is how many Workspaces are reconciled at once.
 	Workers int
+	// ModelsAddress is where the list of models is served; empty serves none.
+	ModelsAddress string
 }
 
 // Setup adds the controllers to the manager: of Workspaces, of presets, and of the optional APIs.
@@ -95,6 +100,11 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err := mgr.Add(r.prober); err != nil {
 		return fmt.Errorf("adding the prober: %w", err)
 	}
+	if o.Config.Gateway.BodyBasedRouting.Enabled && o.ModelsAddress != "" {
+		if err := mgr.Add(&modellist.Server{Address: o.ModelsAddress, Workspaces: mgr.GetClient()}); err != nil {
+			return fmt.Errorf("adding the list of models: %w", err)
+		}
+	}
 	if err := errors.Join(indexAll(ctx, mgr, o), r.followStatus(ctx, mgr)); err != nil {
 		return err
 	}
@@ -102,8 +112,17 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the Workspace controller: %w", err)
 	}
+	g := &routers{client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, config: o.Config, namespace: o.Namespace}
+	routing, err := g.build(mgr)
+	if err != nil {
+		return fmt.Errorf("building the controller of body-based routing: %w", err)
+	}
 	apis.watch = func(from cache.Cache, obj client.Object) error {
-		return c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{})))
+		if err := c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{}))); err != nil || !concernsRouters(obj) {
+			return err
+		}
+		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(gatewayOf), forget: r.forgetter(mgr, obj)}
+		return routing.Watch(source.Kind(from, obj, mine, predicate.Predicate(changes{})))
 	}
 	if err := apis.start(ctx); err != nil {
 		return err

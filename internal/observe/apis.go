@@ -25,7 +25,8 @@ const (
 func OptionalAPIs() map[string]string {
 	return map[string]string{
 		CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1",
-		CRDGateway: "v1", CRDGatewayClass: "v1", CRDHTTPRoute: "v1", CRDBackendTLSPolicy: "v1", CRDDestinationRule: "v1",
+		CRDGateway: "v1", CRDGatewayClass: "v1", CRDHTTPRoute: "v1", CRDBackendTLSPolicy: "v1",
+		CRDReferenceGrant: "v1beta1", CRDDestinationRule: "v1",
 	}
 }
 
@@ -47,6 +48,9 @@ func (a APIs) served(crd string) bool { return slices.Contains(a.all, crd) }
 func (a APIs) Routes() bool {
 	return a.served(CRDGateway) && a.served(CRDGatewayClass) && a.served(CRDHTTPRoute)
 }
+
+// Grants says that ReferenceGrants are served.
+func (a APIs) Grants() bool { return a.served(CRDReferenceGrant) }
 
 // missingForRoutes are the names of the CustomResourceDefinitions that routes need and that are not served, sorted.
 func (a APIs) missingForRoutes(implementation configv1alpha1.GatewayImplementation) []string {

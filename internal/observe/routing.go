@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
@@ -30,6 +31,7 @@ const (
 	CRDGatewayClass     = "gatewayclasses.gateway.networking.k8s.io"
 	CRDHTTPRoute        = "httproutes.gateway.networking.k8s.io"
 	CRDBackendTLSPolicy = "backendtlspolicies.gateway.networking.k8s.io"
+	CRDReferenceGrant   = "referencegrants.gateway.networking.k8s.io"
 	CRDDestinationRule  = "destinationrules.networking.istio.io"
 )
 
@@ -54,7 +56,7 @@ func RoutingCacheOptions(ingest func(trim func(client.Object)) toolscache.Transf
 
 // IsRouting says that a CustomResourceDefinition's objects are in the second cache.
 func IsRouting(crd string) bool {
-	return crd == CRDGateway || crd == CRDGatewayClass || crd == CRDHTTPRoute
+	return crd == CRDGateway || crd == CRDGatewayClass || crd == CRDHTTPRoute || crd == CRDReferenceGrant
 }
 
 func trimRouting(obj client.Object) {
@@ -65,6 +67,8 @@ func trimRouting(obj client.Object) {
 		o.Status.SupportedFeatures = nil
 	case *gatewayv1.HTTPRoute:
 		trimHTTPRoute(o)
+	case *gatewayv1beta1.ReferenceGrant:
+		o.Spec = gatewayv1beta1.ReferenceGrantSpec{}
 	}
 }
 

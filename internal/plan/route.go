@@ -10,12 +10,17 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 )
 
 // ModelHeader is set by body-based routing to the name of the model in the request's body, and matched by routes.
 const ModelHeader = "X-Gateway-Model-Name"
+
+// GatewayHeader tells the operator's list of models which Gateway a request came by, as namespace/name.
+const GatewayHeader = "X-Workspace-Gateway"
 
 const (
 	tlsSuffix     = "-tls"
@@ -176,10 +181,7 @@ func (c Claim) String() string {
 
 // ClaimsOf returns the claims of a Workspace, by its manifest alone.
 func ClaimsOf(ws *v1beta1.Workspace, gateway configv1alpha1.Gateway) []Claim {
-	hosts := []string{""}
-	if ws.Inference != nil && ws.Inference.Gateway != nil && len(ws.Inference.Gateway.Hostnames) > 0 {
-		hosts = ws.Inference.Gateway.Hostnames
-	}
+	hosts := HostnamesOf(ws)
 	models := []string{""}
 	if gateway.BodyBasedRouting.Enabled {
 		models = askedModels(ws)
@@ -193,6 +195,14 @@ func ClaimsOf(ws *v1beta1.Workspace, gateway configv1alpha1.Gateway) []Claim {
 		}
 	}
 	return claims
+}
+
+// HostnamesOf are those that a Workspace is offered under; the empty one for all.
+func HostnamesOf(ws *v1beta1.Workspace) []string {
+	if ws.Inference != nil && ws.Inference.Gateway != nil && len(ws.Inference.Gateway.Hostnames) > 0 {
+		return ws.Inference.Gateway.Hostnames
+	}
+	return []string{""}
 }
 
 // askedModels are the names of the models that a manifest asks for; the empty one for a template, whose are not known.
@@ -221,4 +231,28 @@ func RouterName(gateway string) string {
 // asksForRoute says that a Workspace names Gateways itself, so that it has to be told if there is no route.
 func asksForRoute(ws *v1beta1.Workspace) bool {
 	return ws.Inference.Gateway != nil && len(ws.Inference.Gateway.ParentRefs) > 0
+}
+
+// Router is what routes by the body at one Gateway. It lives beside the Gateway and goes with it.
+type Router struct {
+	Namespace, Gateway, Name string
+	// OperatorNamespace is where the list of models is served.
+	OperatorNamespace string
+	// Owner is the Gateway.
+	Owner metav1.OwnerReference
+	// Settings have their defaults, and locations behind the configured registry.
+	Settings         configv1alpha1.BodyBasedRouting
+	Flux             configv1alpha1.Flux
+	ImagePullSecrets []string
+}
+
+// NewRouter returns the router of a Gateway; the place where the list of models is served is left open.
+func NewRouter(namespace, gateway string, owner metav1.OwnerReference, config configv1alpha1.Configuration) Router {
+	settings := config.Gateway.BodyBasedRouting
+	settings.ChartURL = Image(config.Registry, settings.ChartURL)
+	settings.Image = Image(config.Registry, settings.Image)
+	return Router{
+		Namespace: namespace, Gateway: gateway, Name: RouterName(gateway), Owner: owner,
+		Settings: settings, Flux: config.Flux, ImagePullSecrets: config.ImagePullSecrets,
+	}
 }

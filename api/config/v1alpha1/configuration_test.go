@@ -82,6 +82,7 @@ func TestDecode(t *testing.T) {
 					Enabled:  true,
 					ChartURL: "oci://registry.k8s.io/gateway-api-inference-extension/charts/body-based-routing",
 					Version:  "v1.5.0", Image: "registry.k8s.io/gateway-api-inference-extension/bbr", Replicas: 2,
+					ModelsService: "workspace-operator-models",
 				}
 			},
 		},

@@ -15,6 +15,7 @@ const (
 	bodyBasedRoutingChart   = "oci://registry.k8s.io/gateway-api-inference-extension/charts/body-based-routing"
 	bodyBasedRoutingImage   = "registry.k8s.io/gateway-api-inference-extension/bbr"
 	bodyBasedRoutingVersion = "v1.5.0"
+	modelsService           = "workspace-operator-models"
 )
 
 // defaultGateway fills every field that is not set. The router's own fields stay empty while it is not wanted.
@@ -31,6 +32,7 @@ func defaultGateway(g *Gateway) {
 	router.Version = orDefault(router.Version, bodyBasedRoutingVersion)
 	router.Image = orDefault(router.Image, bodyBasedRoutingImage)
 	router.Replicas = orDefault(router.Replicas, 2)
+	router.ModelsService = orDefault(router.ModelsService, modelsService)
 }
 
 func (g Gateway) validate(at *field.Path) field.ErrorList {
@@ -90,6 +92,7 @@ func (b BodyBasedRouting) validate(at *field.Path) field.ErrorList {
 	} else {
 		all = append(all, validateRepository(repository, at.Child("chartURL"))...)
 	}
+	all = append(all, validateNames([]string{b.ModelsService}, at.Child("modelsService"))...)
 	if b.Replicas < 1 {
 		all = append(all, field.Invalid(at.Child("replicas"), b.Replicas, "must be at least 1"))
 	}

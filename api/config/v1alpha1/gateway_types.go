@@ -57,6 +57,10 @@ type BodyBasedRouting struct {
 	Image string `json:"image,omitempty"`
 	// replicas of the router; default 2, since without it its whole Gateway refuses requests.
 	Replicas int32 `json:"replicas,omitempty"`
+	// modelsService is the Service of the operator's namespace whose port 80 leads to the operator's --models-bind-address:
+	// GET /v1/models at a Gateway, and requests for models that do not exist, are answered there. Default
+	// workspace-operator-models.
+	ModelsService string `json:"modelsService,omitempty"`
 }
 
 // GatewayTLS is about the connection from the gateway to the Endpoint Picker, which is always encrypted.

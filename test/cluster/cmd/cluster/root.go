@@ -31,7 +31,7 @@ func newRoot() *cobra.Command {
 	w := &which{}
 	flags := root.PersistentFlags()
 	flags.StringVar(&w.tier, "tier", "", "api or node; up and build need it, the others find the cluster by it")
-	flags.StringVar(&w.name, "name", "", "name of the cluster (default: its tier)")
+	flags.StringVar(&w.name, "name", os.Getenv("CLUSTER_NAME"), "name of the cluster (default: $CLUSTER_NAME, or its tier)")
 	flags.StringVar(&w.state, "state", "", "state directory (default: .cluster/NAME beside this program)")
 	root.AddCommand(newUp(w), newDown(w), newStatus(w), newKubeconfig(w), newStop(w), newStart(w), newBuild(w), newLoad(w),
 		newServeRegistry(), newServeGPUs())

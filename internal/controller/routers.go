@@ -1,0 +1,218 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/pool"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+)
+
+// routers keeps body-based routing at each Gateway that Workspaces are offered at: one for all of them, which belongs to
+// the Gateway and goes with the last Workspace.
+type routers struct {
+	client  client.Client
+	routes  client.Reader
+	applier *apply.Applier
+	apis    *optionalAPIs
+	config  configv1alpha1.Configuration
+	// namespace is the operator's own, where the list of models is served.
+	namespace string
+}
+
+func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if served := g.apis.current(); !served.Routes() || !served.Grants() || !served.Flux {
+		return ctrl.Result{}, nil
+	}
+	gateway := &gatewayv1.Gateway{}
+	if err := g.routes.Get(ctx, req.NamespacedName, gateway); err != nil {
+		// What belongs to a Gateway that is gone is collected.
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	workspaces, err := g.workspaces(ctx, gateway)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	cached, err := g.cached(ctx, gateway)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	var wanted []client.Object
+	if len(workspaces) > 0 {
+		if wanted, err = g.render(gateway, workspaces); err != nil {
+			return ctrl.Result{}, reconcile.TerminalError(err)
+		}
+	}
+	for _, obj := range wanted {
+		if _, err := g.applier.Apply(ctx, obj, find(cached, obj)); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{}, g.remove(ctx, gateway, cached, wanted)
+}
+
+// render returns the router and what leads to the list of models, each after what it needs.
+func (g *routers) render(gateway *gatewayv1.Gateway, workspaces []*v1beta1.Workspace) ([]client.Object, error) {
+	owner := *metav1.NewControllerRef(gateway, gatewayv1.SchemeGroupVersion.WithKind("Gateway"))
+	// It would need a right on the finalizers of Gateways.
+	owner.BlockOwnerDeletion = nil
+	router := plan.NewRouter(gateway.Namespace, gateway.Name, owner, g.config)
+	router.OperatorNamespace = g.namespace
+	flux, err := pool.RenderRouter(router)
+	if err != nil {
+		return nil, err
+	}
+	var objects []client.Object
+	for _, obj := range flux {
+		objects = append(objects, obj)
+	}
+	if gateway.Namespace != g.namespace {
+		objects = append(objects, route.ModelGrant(router))
+	}
+	var hostnames []string
+	for _, ws := range workspaces {
+		hostnames = append(hostnames, plan.HostnamesOf(ws)...)
+	}
+	for _, list := range route.ModelList(router, hostnames) {
+		objects = append(objects, list)
+	}
+	return objects, nil
+}
+
+// workspaces are those that are offered at a Gateway; none if nothing is to route there.
+func (g *routers) workspaces(ctx context.Context, gateway *gatewayv1.Gateway) ([]*v1beta1.Workspace, error) {
+	if !g.config.Gateway.BodyBasedRouting.Enabled || !g.config.FeatureGates.GatewayAPIInferenceExtension || gateway.DeletionTimestamp != nil {
+		return []*v1beta1.Workspace{}, nil
+	}
+	list := &v1beta1.WorkspaceList{}
+	if err := g.client.List(ctx, list, client.MatchingFields{observe.ByGateway: gateway.Namespace + "/" + gateway.Name}); err != nil {
+		return nil, fmt.Errorf("listing Workspaces at Gateway %s/%s: %w", gateway.Namespace, gateway.Name, err)
+	}
+	var workspaces []*v1beta1.Workspace
+	for i := range list.Items {
+		if list.Items[i].DeletionTimestamp == nil {
+			workspaces = append(workspaces, &list.Items[i])
+		}
+	}
+	return workspaces, nil
+}
+
+// cached returns what the caches hold of the router of a Gateway and of its list of models.
+func (g *routers) cached(ctx context.Context, gateway *gatewayv1.Gateway) ([]client.Object, error) {
+	var found []client.Object
+	key := types.NamespacedName{Namespace: gateway.Namespace, Name: plan.RouterName(gateway.Name)}
+	grant := types.NamespacedName{Namespace: g.namespace, Name: g.config.Gateway.BodyBasedRouting.ModelsService + "-" + gateway.Namespace}
+	for _, one := range []struct {
+		from client.Reader
+		key  types.NamespacedName
+		obj  client.Object
+	}{{g.client, key, &sourcev1.OCIRepository{}}, {g.client, key, &helmv2.HelmRelease{}}, {g.routes, grant, &gatewayv1beta1.ReferenceGrant{}}} {
+		err := one.from.Get(ctx, one.key, one.obj)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("reading what belongs to the router %s: %w", key, err)
+		}
+		if err == nil {
+			found = append(found, one.obj)
+		}
+	}
+	lists := &gatewayv1.HTTPRouteList{}
+	if err := g.routes.List(ctx, lists, client.InNamespace(gateway.Namespace), client.MatchingLabels{v1beta1.LabelGateway: key.Name}); err != nil {
+		return nil, fmt.Errorf("listing the HTTPRoutes of the router %s: %w", key, err)
+	}
+	for i := range lists.Items {
+		found = append(found, &lists.Items[i])
+	}
+	return found, nil
+}
+
+// remove deletes what belongs to the Gateway and is not wanted any more. The grant is for all Gateways of a namespace and
+// stays: it allows a route to the list of models, and no more.
+func (g *routers) remove(ctx context.Context, gateway *gatewayv1.Gateway, cached, wanted []client.Object) error {
+	for _, obj := range cached {
+		if !metav1.IsControlledBy(obj, gateway) || obj.GetDeletionTimestamp() != nil || find(wanted, obj) != nil {
+			continue
+		}
+		if err := g.applier.Delete(ctx, obj); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func find(in []client.Object, like client.Object) client.Object {
+	for _, obj := range in {
+		if sameObject(obj, like) {
+			return obj
+		}
+	}
+	return nil
+}
+
+// build returns the controller, which watches Workspaces; the other watches start when their APIs are served.
+func (g *routers) build(mgr manager.Manager) (controller.Controller, error) {
+	atGateways := func(_ context.Context, obj client.Object) []ctrl.Request {
+		var requests []ctrl.Request
+		for _, parent := range plan.ParentsOf(obj.(*v1beta1.Workspace), g.config.Gateway.Default) {
+			requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}})
+		}
+		return requests
+	}
+	return ctrl.NewControllerManagedBy(mgr).Named("body-based-routing").
+		Watches(&v1beta1.Workspace{}, handler.EnqueueRequestsFromMapFunc(atGateways), claimsMove()).
+		Build(g)
+}
+
+// gatewayOf maps a Gateway to itself, and the Flux objects of a router to the Gateway that they belong to.
+func gatewayOf(_ context.Context, obj client.Object) []ctrl.Request {
+	name := obj.GetName()
+	if _, isGateway := obj.(*gatewayv1.Gateway); !isGateway {
+		owner := metav1.GetControllerOf(obj)
+		if owner == nil || owner.Kind != "Gateway" || !strings.HasPrefix(owner.APIVersion, gatewayv1.GroupName) {
+			return nil
+		}
+		name = owner.Name
+	}
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: obj.GetNamespace(), Name: name}}}
+}
+
+// workspacesOfRouter are those at the Gateway whose router changed.
+func (r *Reconciler) workspacesOfRouter(ctx context.Context, obj client.Object) []ctrl.Request {
+	var requests []ctrl.Request
+	for _, gateway := range gatewayOf(ctx, obj) {
+		requests = append(requests, r.requests(ctx, func(*v1beta1.Workspace) bool { return true },
+			client.MatchingFields{observe.ByGateway: gateway.String()})...)
+	}
+	return requests
+}
+
+// concernsRouters says that routers depend on objects of a kind.
+func concernsRouters(kind client.Object) bool {
+	switch kind.(type) {
+	case *gatewayv1.Gateway, *gatewayv1.HTTPRoute, *sourcev1.OCIRepository, *helmv2.HelmRelease:
+		return true
+	default:
+		return false
+	}
+}

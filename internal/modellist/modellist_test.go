@@ -1,0 +1,96 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package modellist_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/modellist"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+)
+
+func workspace(name string, routed metav1.ConditionStatus, models ...string) *v1beta1.Workspace {
+	ws := &v1beta1.Workspace{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "models", Name: name, CreationTimestamp: metav1.NewTime(time.Unix(1700000000, 0))},
+		Inference: &v1beta1.InferenceSpec{Gateway: &v1beta1.GatewaySpec{
+			ParentRefs: []v1beta1.GatewayReference{{Name: "shared", Namespace: "gateways"}},
+		}},
+	}
+	ws.Status.Models = models
+	ws.Status.Conditions = []metav1.Condition{{Type: v1beta1.ConditionRouteReady, Status: routed}}
+	return ws
+}
+
+func server(t *testing.T, workspaces ...client.Object) *modellist.Server {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1beta1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(workspaces...).
+		WithIndex(&v1beta1.Workspace{}, observe.ByGateway, func(obj client.Object) []string {
+			var keys []string
+			for _, parent := range plan.ParentsOf(obj.(*v1beta1.Workspace), nil) {
+				keys = append(keys, parent.Namespace+"/"+parent.Name)
+			}
+			return keys
+		}).Build()
+	return &modellist.Server{Workspaces: reader}
+}
+
+func TestServeHTTP(t *testing.T) {
+	t.Parallel()
+	s := server(t, workspace("phi", metav1.ConditionTrue, "phi-4", "tuned"), workspace("new", metav1.ConditionFalse, "mistral"))
+	const phi = `{"id":"phi-4","object":"model","created":1700000000,"owned_by":"models/phi","root":"phi-4"}`
+	const tuned = `{"id":"tuned","object":"model","created":1700000000,"owned_by":"models/phi","root":"phi-4"}`
+	for _, c := range []struct {
+		method, path, gateway, model string
+		code                         int
+		want                         string
+	}{
+		{"GET", "/v1/models", "gateways/shared", "", 200, `{"object":"list","data":[` + phi + "," + tuned + "]}"},
+		{"GET", "/v1/models", "gateways/other", "", 200, `{"object":"list","data":[]}`},
+		{
+			"POST", "/v1/chat/completions", "gateways/shared", "gpt-5", 404,
+			"{\"error\":{\"message\":\"The model `gpt-5` does not exist. The models here are: phi-4, tuned.\"," +
+				`"type":"invalid_request_error","param":"model","code":"model_not_found"}}`,
+		},
+		{
+			"POST", "/v1/completions", "gateways/shared", "", 404,
+			"{\"error\":{\"message\":\"The request names no model: write its name into the field `model` of the body. The models here are: phi-4, tuned.\"," +
+				`"type":"invalid_request_error","param":"model","code":"model_not_found"}}`,
+		},
+		{
+			"POST", "/v1/models", "gateways/other", "a", 404,
+			"{\"error\":{\"message\":\"The model `a` does not exist. There are no models here yet.\"," +
+				`"type":"invalid_request_error","param":"model","code":"model_not_found"}}`,
+		},
+	} {
+		request := httptest.NewRequestWithContext(t.Context(), c.method, c.path, http.NoBody)
+		request.Header.Set(plan.GatewayHeader, c.gateway)
+		if c.model != "" {
+			request.Header.Set(plan.ModelHeader, c.model)
+		}
+		got := httptest.NewRecorder()
+		s.ServeHTTP(got, request)
+		if got.Code != c.code || got.Header().Get("Content-Type") != "application/json" {
+			t.Errorf("%s %s: code %d, %s", c.method, c.path, got.Code, got.Header().Get("Content-Type"))
+		}
+		if diff := cmp.Diff(c.want, strings.TrimSpace(got.Body.String())); diff != "" {
+			t.Errorf("%s %s: -want +got:\n%s", c.method, c.path, diff)
+		}
+	}
+}
