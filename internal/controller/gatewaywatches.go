@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -77,11 +78,11 @@ func indexOptional(ctx context.Context, indexer client.FieldIndexer, kind client
 func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) handler.EventHandler {
 	switch kind.(type) {
 	case *gatewayv1.Gateway:
-		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)
+		return background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)}
 	case *gatewayv1beta1.ReferenceGrant:
 		return forgetting{EventHandler: handler.Funcs{}, forget: r.forgetter(mgr, kind)}
 	case *gatewayv1.GatewayClass:
-		return handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)
+		return background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)}
 	case *gatewayv1.HTTPRoute:
 		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), forget: r.forgetter(mgr, kind)}
 	case *helmv2.HelmRelease:
@@ -129,15 +130,24 @@ func namespacedName(key string) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: name}
 }
 
-// rivals are the Workspaces that claim what this one claims: one of them may have it, or lose it, now.
+// rivals are the Workspaces that claim what this one claims, and have it only without this one. Those that go before it
+// are not concerned by it: otherwise each of N would have all others look again.
 func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
 	ws := obj.(*v1beta1.Workspace)
 	var requests []ctrl.Request
 	for _, claim := range plan.ClaimsOf(ws, r.gateway) {
-		requests = append(requests, r.requests(ctx, func(other *v1beta1.Workspace) bool { return other.UID != ws.UID },
+		requests = append(requests, r.requests(ctx, func(other *v1beta1.Workspace) bool { return yields(other, ws) },
 			client.MatchingFields{observe.ByClaim: claim.Key()})...)
 	}
 	return requests
+}
+
+// yields says that one Workspace has a claim only as long as the other, deleted or not, does not.
+func yields(ws, to *v1beta1.Workspace) bool {
+	rival := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{
+		Namespace: to.Namespace, Name: to.Name, UID: to.UID, CreationTimestamp: to.CreationTimestamp,
+	}}
+	return observe.Before(rival, ws)
 }
 
 // claimsMove lets through what can change who has a claim.

@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -26,6 +27,9 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
+
+// syncTimeout is how long the objects of an API that has come get to be listed.
+const syncTimeout = time.Minute
 
 // optionalAPIs follows the CustomResourceDefinitions that may be absent at start, come later, and go again: it starts the
 // watch of each when it is served and drops it when it is not.
@@ -115,6 +119,9 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 		if err := indexOptional(ctx, o.cacheOf(crd), kind); err != nil {
 			return err
 		}
+		if err := o.synced(ctx, crd, kind); err != nil {
+			return err
+		}
 		if err := o.watch(o.cacheOf(crd), kind); err != nil {
 			return fmt.Errorf("watching %s: %w", crd, err)
 		}
@@ -130,6 +137,18 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 			return fmt.Errorf("ending the watch of %s: %w", crd, err)
 		}
 		log.FromContext(ctx).Info("API is no longer served", "crd", crd)
+	}
+	return nil
+}
+
+// synced waits until the objects of a kind are in the cache, before workers read it: one that waited for objects of an API
+// that goes again would never end. Before the caches run it returns at once; they are waited for then.
+func (o *optionalAPIs) synced(ctx context.Context, crd string, kind client.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	if _, err := o.cacheOf(crd).GetInformer(ctx, kind); err != nil {
+		// With the next try it gets its indexes anew, which it would not take twice.
+		return errors.Join(fmt.Errorf("reading %s: %w", crd, err), o.cacheOf(crd).RemoveInformer(ctx, kind))
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -166,6 +167,11 @@ func (r *run) prune(ctx context.Context) error {
 	for _, obj := range r.children.Owned {
 		if r.isWanted(obj) || obj.GetDeletionTimestamp() != nil || r.isOtherShape(obj) && !replaced {
 			continue
+		}
+		if _, isTrust := obj.(*corev1.ConfigMap); isTrust {
+			if err := r.dropCertificate(ctx, obj); err != nil {
+				return err
+			}
 		}
 		if err := r.applier.Delete(ctx, obj); err != nil {
 			return err

@@ -107,7 +107,10 @@ func (p *prober) next(ctx context.Context) bool {
 	}
 	answer, err := p.client.Ask(ctx, q.target)
 	if ctx.Err() == nil && p.record(key, q, answer, err) {
-		p.results <- event.GenericEvent{Object: &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}}
+		select {
+		case p.results <- event.GenericEvent{Object: &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}}:
+		case <-ctx.Done(): // nobody reads results any more
+		}
 	}
 	return true
 }

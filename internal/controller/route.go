@@ -11,14 +11,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
-	"github.com/workspace-operator/workspace-operator/internal/certificate"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/probe"
@@ -26,102 +23,11 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
-// applyCertificate writes what the Endpoint Picker serves and what gateways verify it by, before the pool that mounts it.
-func (r *run) applyCertificate(ctx context.Context) error {
-	if !r.wantsRoute() || r.plan.Route.TLS == nil {
-		return nil
-	}
-	trust, known := r.children.Find(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.plan.Route.TLS.Name}}).(*corev1.ConfigMap)
-	if err := r.certify(ctx, trust); err != nil {
-		r.routeErr = certificateError(err)
-		if !known {
-			// There is nothing to mount yet: the pool must not wait for it.
-			pool := *r.plan.Pool
-			pool.TLSSecret = ""
-			r.plan.Pool = &pool
-		}
-	}
-	return nil
-}
-
-func certificateError(err error) error {
-	if _, ok := errors.AsType[*outcome.Waiting](err); ok {
-		return err
-	}
-	return &outcome.Waiting{Reason: v1beta1.ReasonCertificateUnavailable, After: takenInterval, Message: err.Error()}
-}
-
-// certify has the Secret and the ConfigMap hold a certificate that is good for a while.
-func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
-	authority, err := r.authorities.at(ctx, r.now)
-	if err != nil {
-		return err
-	}
-	var text []byte
-	if trust != nil {
-		text = []byte(trust.Data[corev1.TLSCertKey])
-	}
-	renewal, serves := authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
-	if lost, err := r.secretLost(ctx); err != nil {
-		return err
-	} else if lost || !serves {
-		leaf, err := r.leaf(authority)
-		if err != nil {
-			return err
-		}
-		if _, err := r.apply(ctx, route.Certificate(r.plan, leaf.Certificate, leaf.Key)); err != nil {
-			return err
-		}
-		text = leaf.Certificate
-		renewal, _ = authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
-	}
-	r.renewal = renewal.Sub(r.now)
-	_, err = r.apply(ctx, route.Trust(r.plan, authority.Trusted(), text))
-	return err
-}
-
-// leaf returns the certificate that this process made a moment ago and the caches do not show yet, else a new one.
-func (r *run) leaf(authority certificate.Authority) (certificate.Leaf, error) {
-	names := r.plan.Route.TLS.DNSNames
-	key := client.ObjectKeyFromObject(r.ws)
-	if made, ok := r.leaves.Load(key); ok {
-		leaf := made.(certificate.Leaf)
-		if _, serves := authority.Serves(r.now, leaf.Certificate, names); serves {
-			return leaf, nil
-		}
-	}
-	leaf, err := authority.Issue(r.now, names)
-	if err == nil {
-		r.leaves.Store(key, leaf)
-	}
-	return leaf, err
-}
-
-// secretLost says that the Secret is gone, which shows only when an Endpoint Picker cannot start: Secrets are not watched.
-func (r *run) secretLost(ctx context.Context) (bool, error) {
-	epp := r.children.EPP
-	if epp == nil || epp.Status.AvailableReplicas > 0 || epp.Status.Replicas == 0 {
-		return false, nil
-	}
-	key := client.ObjectKey{Namespace: r.ws.Namespace, Name: r.plan.Route.TLS.Name}
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	err := r.live.Get(ctx, key, found)
-	if apierrors.IsNotFound(err) {
-		r.applier.Forget("Secret", key)
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("looking for the Secret %s: %w", key.Name, err)
-	}
-	return false, nil
-}
-
 func (r *run) wantsRoute() bool { return r.planErr == nil && r.plan.Route != nil && r.routeErr == nil }
 
 // applyRoute writes the HTTPRoute and what makes the gateway verify the Endpoint Picker.
 func (r *run) applyRoute(ctx context.Context) error {
-	if !r.wantsRoute() {
+	if r.planErr != nil || r.plan.Route == nil {
 		return nil
 	}
 	routing, err := r.observer.Routing(ctx, r.plan, r.served)
@@ -129,7 +35,7 @@ func (r *run) applyRoute(ctx context.Context) error {
 		return err
 	}
 	r.routing = routing
-	if len(routing.Missing) > 0 {
+	if len(routing.Missing) > 0 || r.routeErr != nil {
 		return nil
 	}
 	if r.routeErr = r.routePreconditions(ctx); r.routeErr != nil {
@@ -191,7 +97,7 @@ func (r *run) prove(context.Context) error {
 		r.prober.forget(client.ObjectKeyFromObject(r.ws))
 		return nil
 	}
-	entrance, ok := status.Entrance(r.plan.Route, r.routing)
+	entrance, ok := status.Entrance(r.plan, r.routing)
 	if !ok || !status.Provable(r.input()) {
 		return nil
 	}

@@ -55,7 +55,7 @@ import (
 // What gateways verify Endpoint Pickers by, and the certificates themselves. Secrets are neither listed nor watched; get is
 // for the metadata of one whose name is taken, or that is missed.
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=get;create;update
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=system,resources=leases,verbs=get;create;update
 // The election of the leader still records events of the old API.
@@ -81,10 +81,13 @@ type Options struct {
 // Setup adds the controllers to the manager: of Workspaces, of presets, and of the optional APIs.
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	all := make(chan event.GenericEvent, 1)
+	gateways := make(chan event.GenericEvent, 1)
 	changed := func() {
-		select {
-		case all <- event.GenericEvent{Object: &v1beta1.Workspace{}}:
-		default: // one that is waiting already covers this change
+		for _, everything := range []chan event.GenericEvent{all, gateways} {
+			select {
+			case everything <- event.GenericEvent{Object: &v1beta1.Workspace{}}:
+			default: // one that is waiting already covers this change
+			}
 		}
 	}
 	routes, err := newRoutingCache(mgr)
@@ -113,7 +116,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		return fmt.Errorf("building the Workspace controller: %w", err)
 	}
 	g := &routers{client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, config: o.Config, namespace: o.Namespace}
-	routing, err := g.build(mgr)
+	routing, err := g.build(mgr, gateways)
 	if err != nil {
 		return fmt.Errorf("building the controller of body-based routing: %w", err)
 	}
@@ -121,7 +124,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		if err := c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{}))); err != nil || !concernsRouters(obj) {
 			return err
 		}
-		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(gatewayOf), forget: r.forgetter(mgr, obj)}
+		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(g.gatewaysOf), forget: r.forgetter(mgr, obj)}
 		return routing.Watch(source.Kind(from, obj, mine, predicate.Predicate(changes{})))
 	}
 	if err := apis.start(ctx); err != nil {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
 // The CustomResourceDefinitions of the optional APIs, and the version of each that we speak.
@@ -53,12 +54,16 @@ func (a APIs) Routes() bool {
 func (a APIs) Grants() bool { return a.served(CRDReferenceGrant) }
 
 // missingForRoutes are the names of the CustomResourceDefinitions that routes need and that are not served, sorted.
-func (a APIs) missingForRoutes(implementation configv1alpha1.GatewayImplementation) []string {
+func (a APIs) missingForRoutes(r *plan.Route) []string {
 	needed := []string{CRDGatewayClass, CRDGateway, CRDHTTPRoute}
-	if implementation == configv1alpha1.ImplementationIstio {
+	switch {
+	case r.Implementation == configv1alpha1.ImplementationIstio:
 		needed = append(needed, CRDDestinationRule)
-	} else {
+	case r.TLS != nil:
 		needed = append(needed, CRDBackendTLSPolicy)
+	}
+	if r.BodyBased {
+		needed = append(needed, CRDReferenceGrant)
 	}
 	missing := slices.DeleteFunc(needed, a.served)
 	slices.Sort(missing)

@@ -29,6 +29,8 @@ func CacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc
 	}
 	shared := newTexts()
 	return cache.Options{
+		// A reconcile that is under way when an API goes must not bring its informer back: it would wait for it for ever.
+		ReaderFailOnMissingInformer: true,
 		// Children are the default because the caches must not name kinds whose API may be absent.
 		DefaultLabelSelector: labels.NewSelector().Add(*ofWorkspace),
 		DefaultTransform:     ingest(shared.trimChild),

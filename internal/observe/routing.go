@@ -49,6 +49,8 @@ const (
 // whose API may be absent.
 func RoutingCacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc) cache.Options {
 	return cache.Options{
+		// As in the first cache.
+		ReaderFailOnMissingInformer:  true,
 		DefaultTransform:             ingest(trimRouting),
 		DefaultUnsafeDisableDeepCopy: new(true),
 	}
@@ -63,6 +65,8 @@ func trimRouting(obj client.Object) {
 	switch o := obj.(type) {
 	case *gatewayv1.Gateway:
 		o.Spec.Infrastructure = nil
+		// They count the routes attached: with each new route all Workspaces of the Gateway would have to look.
+		o.Status.Listeners = nil
 	case *gatewayv1.GatewayClass:
 		o.Status.SupportedFeatures = nil
 	case *gatewayv1.HTTPRoute:
@@ -72,8 +76,13 @@ func trimRouting(obj client.Object) {
 	}
 }
 
-// trimHTTPRoute keeps of each rule where it leads and which kinds of filters it has.
+// trimHTTPRoute keeps of each rule where it leads and which kinds of filters it has. Most routes of a cluster lead to no
+// pool at all.
 func trimHTTPRoute(o *gatewayv1.HTTPRoute) {
+	if len(route.PoolsOf(o)) == 0 {
+		o.Spec, o.Status = gatewayv1.HTTPRouteSpec{}, gatewayv1.HTTPRouteStatus{}
+		return
+	}
 	for i, rule := range o.Spec.Rules {
 		kept := gatewayv1.HTTPRouteRule{}
 		for _, filter := range rule.Filters {
@@ -90,7 +99,7 @@ func trimHTTPRoute(o *gatewayv1.HTTPRoute) {
 
 // Routing reads what a Workspace's route depends on. The Workspace's own route is among its children, too.
 func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.Routing, error) {
-	r := status.Routing{Missing: apis.missingForRoutes(p.Route.Implementation)}
+	r := status.Routing{Missing: apis.missingForRoutes(p.Route)}
 	if len(r.Missing) > 0 || !apis.Routes() {
 		return r, nil
 	}
@@ -166,7 +175,7 @@ func (o *Observer) Holder(ctx context.Context, ws *v1beta1.Workspace) (plan.Clai
 			return plan.Claim{}, ws, fmt.Errorf("listing Workspaces that claim %s: %w", claim, err)
 		}
 		for i := range list.Items {
-			if other := &list.Items[i]; before(other, ws) && o.excludes(other, claim) {
+			if other := &list.Items[i]; Before(other, ws) && o.excludes(other, claim) {
 				return claim, other, nil
 			}
 		}
@@ -178,8 +187,9 @@ func (o *Observer) excludes(other *v1beta1.Workspace, claim plan.Claim) bool {
 	return slices.ContainsFunc(plan.ClaimsOf(other, o.config.Gateway), claim.Excludes)
 }
 
-// before is the order of the Gateway API: the older, else the first by name.
-func before(a, b *v1beta1.Workspace) bool {
+// Before is the order of the Gateway API, in which a wins over b: the older, else the first by name. One that is being
+// deleted wins nothing.
+func Before(a, b *v1beta1.Workspace) bool {
 	if a.UID == b.UID || a.DeletionTimestamp != nil {
 		return false
 	}

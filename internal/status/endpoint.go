@@ -37,48 +37,73 @@ func (e Endpoint) URL() string {
 	return e.Scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// Entrance returns how the model is called through the first of its Gateways that has an address.
-func Entrance(r *plan.Route, routing Routing) (Endpoint, bool) {
-	for _, parent := range r.Parents {
+// Entrance returns how the model is called through the first of its Gateways that has an address and a listener for it.
+func Entrance(p plan.Plan, routing Routing) (Endpoint, bool) {
+	for _, parent := range p.Route.Parents {
 		g := routing.gateway(parent)
 		if g == nil || len(g.Status.Addresses) == 0 {
 			continue
 		}
 		for _, l := range g.Spec.Listeners {
-			if parent.Section != "" && string(l.Name) != parent.Section {
+			if parent.Section != "" && string(l.Name) != parent.Section || closedTo(p.Namespace, g.Namespace, l) != "" {
 				continue
 			}
-			scheme := ""
-			switch l.Protocol {
-			case gatewayv1.HTTPProtocolType:
-				scheme = "http"
-			case gatewayv1.HTTPSProtocolType:
-				scheme = "https"
-			default:
+			host, ok := hostFor(p.Route.Hostnames, l)
+			if !ok {
 				continue
 			}
 			address := net.JoinHostPort(g.Status.Addresses[0].Value, strconv.Itoa(int(l.Port)))
-			return Endpoint{Scheme: scheme, Address: address, Host: hostFor(r, l)}, true
+			return Endpoint{Scheme: strings.ToLower(string(l.Protocol)), Address: address, Host: host}, true
 		}
 	}
 	return Endpoint{}, false
 }
 
-// hostFor is a name that the route and the listener both answer to; empty if any will do.
-func hostFor(r *plan.Route, l gatewayv1.Listener) string {
-	wildcard := ""
-	for _, host := range r.Hostnames {
-		if !strings.HasPrefix(host, "*.") {
-			return host
+// hostFor is a name that a route of those names and the listener both answer to, empty if any will do. It is not ok if
+// there is none.
+func hostFor(hostnames []string, l gatewayv1.Listener) (string, bool) {
+	listener := ""
+	if l.Hostname != nil {
+		listener = string(*l.Hostname)
+	}
+	if len(hostnames) == 0 {
+		return concrete(listener), true
+	}
+	wildcard, found := "", false
+	for _, host := range hostnames {
+		common, ok := intersection(host, listener)
+		switch {
+		case !ok:
+		case !strings.HasPrefix(common, "*."):
+			return common, true
+		default:
+			wildcard, found = common, true
 		}
-		wildcard = host
 	}
-	if l.Hostname != nil && wildcard == "" {
-		wildcard = string(*l.Hostname)
+	return concrete(wildcard), found
+}
+
+// intersection is the narrower of two names, if the other covers it. The empty one covers all.
+func intersection(a, b string) (string, bool) {
+	switch {
+	case b == "" || covers(b, a):
+		return a, true
+	case covers(a, b):
+		return b, true
+	default:
+		return "", false
 	}
-	// Any name below a wildcard is as good as another.
-	if below, ok := strings.CutPrefix(wildcard, "*."); ok {
+}
+
+func covers(wide, narrow string) bool {
+	below, isWildcard := strings.CutPrefix(wide, "*")
+	return wide == narrow || isWildcard && strings.HasSuffix(narrow, below)
+}
+
+// concrete is a name that a wildcard covers: any one is as good as another.
+func concrete(host string) string {
+	if below, ok := strings.CutPrefix(host, "*."); ok {
 		return "models." + below
 	}
-	return wildcard
+	return host
 }

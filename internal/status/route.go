@@ -315,7 +315,7 @@ func wasReady(in Input) bool {
 // bypass finds filters that make Istio forget the Endpoint Picker, in our route or in those of users.
 func bypass(in Input) verdict {
 	for _, r := range append(slices.Clone(in.Routing.Foreign), in.Routing.Route) {
-		if filter, found := route.Bypasses(r); found {
+		if filter, found := route.Bypasses(r, in.Plan.Namespace, in.Plan.Names.Pool); found {
 			return routeNot(v1beta1.ReasonPickerBypassed,
 				"HTTPRoute %s/%s has a %s filter on the rule to InferencePool %s, which makes Istio send requests to any pod: remove the filter, or put it on a rule of another Gateway",
 				r.Namespace, r.Name, filter, in.Plan.Names.Pool)
@@ -335,7 +335,7 @@ func proof(in Input) verdict {
 	case !p.Known && wasReady(in):
 		return keep(previous(in, condition))
 	case !p.Known:
-		return no(condition, v1beta1.ReasonRouteProgressing, accepted+"; a request is to show that its endpoint picker is asked")
+		return no(condition, v1beta1.ReasonRouteProgressing, accepted+"; "+unproved(in))
 	case p.Asked:
 		return yes(condition, v1beta1.ReasonRouteReady, accepted+", and its endpoint picker is asked")
 	case p.Code == 0:
@@ -351,6 +351,17 @@ func proof(in Input) verdict {
 			"%s and answers with code %d, but the endpoint picker %s is not asked, so that every request goes to any pod: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
 			accepted, p.Code, in.Plan.Names.EPP)
 	}
+}
+
+// unproved says what a request through the Gateway waits for.
+func unproved(in Input) string {
+	if _, ok := Entrance(*in.Plan, in.Routing); !ok {
+		return "no request can show that its endpoint picker is asked, as the Gateway has no address in status.addresses yet"
+	}
+	if !Serves(in) || inferencePool(in).status != metav1.ConditionTrue {
+		return "when model and endpoint picker are ready, a request is to show that the picker is asked"
+	}
+	return "a request is to show that its endpoint picker is asked"
 }
 
 func served(in Input) string {

@@ -199,8 +199,9 @@ func describe(in Input, out *v1beta1.WorkspaceStatus) {
 	if p.Port != 0 {
 		out.Endpoint = fmt.Sprintf("http://%s.%s.svc", p.Names.Service, p.Namespace)
 	}
-	if p.Route != nil {
-		if entrance, ok := Entrance(p.Route, in.Routing); ok {
+	// Without a route of ours the Gateway leads elsewhere.
+	if p.Route != nil && in.Routing.Route != nil {
+		if entrance, ok := Entrance(*p, in.Routing); ok {
 			out.Endpoint = entrance.URL()
 		}
 	}

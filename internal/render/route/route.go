@@ -180,35 +180,41 @@ func objectMeta(p plan.Plan, name string) metav1.ObjectMeta {
 	}
 }
 
-// ToPool says whether a route sends requests to an InferencePool of a namespace.
-func ToPool(r *gatewayv1.HTTPRoute, namespace, pool string) bool {
-	return slices.Contains(PoolsOf(r), namespace+"/"+pool)
-}
-
 // PoolsOf returns namespace/name of the InferencePools that a route sends requests to.
 func PoolsOf(r *gatewayv1.HTTPRoute) []string {
 	var pools []string
 	for _, rule := range r.Spec.Rules {
-		for _, ref := range rule.BackendRefs {
-			if ref.Kind == nil || *ref.Kind != poolKind || ref.Group == nil || *ref.Group != poolGroup {
-				continue
-			}
-			namespace := r.Namespace
-			if ref.Namespace != nil {
-				namespace = string(*ref.Namespace)
-			}
-			if key := namespace + "/" + string(ref.Name); !slices.Contains(pools, key) {
-				pools = append(pools, key)
+		for _, pool := range poolsOf(rule, r.Namespace) {
+			if !slices.Contains(pools, pool) {
+				pools = append(pools, pool)
 			}
 		}
 	}
 	return pools
 }
 
-// Bypasses says whether a filter on one of a route's rules makes Istio forget the Endpoint Picker: it then sends requests
-// to any pod, and answers 200. Seen in Istio 1.28 to 1.31.
-func Bypasses(r *gatewayv1.HTTPRoute) (string, bool) {
+func poolsOf(rule gatewayv1.HTTPRouteRule, namespace string) []string {
+	var pools []string
+	for _, ref := range rule.BackendRefs {
+		if ref.Kind == nil || *ref.Kind != poolKind || ref.Group == nil || *ref.Group != poolGroup {
+			continue
+		}
+		in := namespace
+		if ref.Namespace != nil {
+			in = string(*ref.Namespace)
+		}
+		pools = append(pools, in+"/"+string(ref.Name))
+	}
+	return pools
+}
+
+// Bypasses says whether a filter on one of the rules by which a route leads to a pool makes Istio forget the Endpoint
+// Picker: it then sends requests to any pod, and answers 200. Seen in Istio 1.28 to 1.31.
+func Bypasses(r *gatewayv1.HTTPRoute, namespace, pool string) (string, bool) {
 	for _, rule := range r.Spec.Rules {
+		if !slices.Contains(poolsOf(rule, r.Namespace), namespace+"/"+pool) {
+			continue
+		}
 		for _, filter := range rule.Filters {
 			if filter.Type == gatewayv1.HTTPRouteFilterCORS {
 				return string(filter.Type), true

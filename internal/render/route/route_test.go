@@ -137,22 +137,36 @@ func TestPoolsOf(t *testing.T) {
 	if diff := cmp.Diff([]string{"other/phi-4-inferencepool"}, route.PoolsOf(foreign)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if route.ToPool(foreign, "models", "phi-4-inferencepool") || !route.ToPool(foreign, "other", "phi-4-inferencepool") {
-		t.Error("the namespace of the backend was not heeded")
-	}
 }
 
+// TestBypasses: what counts is a filter on a rule that leads to the pool; a route may have others.
 func TestBypasses(t *testing.T) {
 	t.Parallel()
 	objects, err := route.Render(example())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if filter, found := route.Bypasses(objects.HTTPRoute); found {
-		t.Errorf("our own route has the filter %s", filter)
+	ours := objects.HTTPRoute.Spec.Rules[0]
+	filtered := *ours.DeepCopy()
+	filtered.Filters = []gatewayv1.HTTPRouteFilter{
+		{Type: gatewayv1.HTTPRouteFilterRequestHeaderModifier}, {Type: gatewayv1.HTTPRouteFilterCORS},
 	}
-	objects.HTTPRoute.Spec.Rules[0].Filters = []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS}}
-	if filter, found := route.Bypasses(objects.HTTPRoute); !found || filter != "CORS" {
-		t.Errorf("got %q, %t", filter, found)
+	elsewhere := *filtered.DeepCopy()
+	elsewhere.BackendRefs[0].Name = "another-inferencepool"
+	for name, c := range map[string]struct {
+		rules []gatewayv1.HTTPRouteRule
+		want  string
+	}{
+		"our own":                   {rules: []gatewayv1.HTTPRouteRule{ours}},
+		"on the rule":               {rules: []gatewayv1.HTTPRouteRule{filtered}, want: "CORS"},
+		"on one of two rules":       {rules: []gatewayv1.HTTPRouteRule{ours, filtered}, want: "CORS"},
+		"on a rule to another pool": {rules: []gatewayv1.HTTPRouteRule{ours, elsewhere}},
+	} {
+		r := objects.HTTPRoute.DeepCopy()
+		r.Spec.Rules = c.rules
+		filter, found := route.Bypasses(r, "models", "phi-4-inferencepool")
+		if filter != c.want || found != (c.want != "") {
+			t.Errorf("%s: got %q, %t", name, filter, found)
+		}
 	}
 }

@@ -1,0 +1,155 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/certificate"
+	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+)
+
+// applyCertificate writes what the Endpoint Picker serves and what gateways verify it by, before the pool that mounts it.
+func (r *run) applyCertificate(ctx context.Context) error {
+	if !r.wantsRoute() || r.plan.Route.TLS == nil {
+		r.leaves.Delete(client.ObjectKeyFromObject(r.ws))
+		return nil
+	}
+	trust, known := r.children.Find(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.plan.Route.TLS.Name}}).(*corev1.ConfigMap)
+	if err := r.certify(ctx, trust); err != nil {
+		r.routeErr = certificateError(err)
+		if !known {
+			// There is nothing to mount yet: the pool must not wait for it.
+			pool := *r.plan.Pool
+			pool.TLSSecret = ""
+			r.plan.Pool = &pool
+		}
+	}
+	return nil
+}
+
+func certificateError(err error) error {
+	if _, ok := errors.AsType[*outcome.Waiting](err); ok {
+		return err
+	}
+	return &outcome.Waiting{Reason: v1beta1.ReasonCertificateUnavailable, After: takenInterval, Message: err.Error()}
+}
+
+// certify has the Secret and the ConfigMap hold a certificate that is good for a while.
+func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
+	authority, err := r.authorities.at(ctx, r.now)
+	if err != nil {
+		return err
+	}
+	text, pending := r.servedNow(trust)
+	renewal, serves := authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
+	lost, err := r.secretLost(ctx)
+	if err != nil {
+		return err
+	}
+	if pending || lost || !serves {
+		leaf, err := r.leaf(authority)
+		if err != nil {
+			return err
+		}
+		if _, err := r.apply(ctx, route.Certificate(r.plan, leaf.Certificate, leaf.Key)); err != nil {
+			return err
+		}
+		text = leaf.Certificate
+		renewal, _ = authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
+	}
+	r.renewal = renewal.Sub(r.now)
+	_, err = r.apply(ctx, route.Trust(r.plan, authority.Trusted(), text))
+	return err
+}
+
+// servedNow returns the certificate that was made last, and whether the caches do not show yet that it was written.
+func (r *run) servedNow(trust *corev1.ConfigMap) ([]byte, bool) {
+	var text []byte
+	if trust != nil {
+		text = []byte(trust.Data[corev1.TLSCertKey])
+	}
+	key := client.ObjectKeyFromObject(r.ws)
+	made, pending := r.leaves.Load(key)
+	if !pending {
+		return text, false
+	}
+	if leaf := made.(certificate.Leaf); !bytes.Equal(leaf.Certificate, text) {
+		return leaf.Certificate, true
+	}
+	// The Secret is written before the ConfigMap, so both are; Secrets are not watched, and nothing else would forget it.
+	r.leaves.Delete(key)
+	r.applier.Forget("Secret", r.certificateKey(r.plan.Route.TLS.Name))
+	return text, false
+}
+
+// leaf returns the certificate that this process made a moment ago and the caches do not show yet, else a new one.
+func (r *run) leaf(authority certificate.Authority) (certificate.Leaf, error) {
+	names := r.plan.Route.TLS.DNSNames
+	key := client.ObjectKeyFromObject(r.ws)
+	if made, ok := r.leaves.Load(key); ok {
+		leaf := made.(certificate.Leaf)
+		if _, serves := authority.Serves(r.now, leaf.Certificate, names); serves {
+			return leaf, nil
+		}
+	}
+	leaf, err := authority.Issue(r.now, names)
+	if err == nil {
+		r.leaves.Store(key, leaf)
+	}
+	return leaf, err
+}
+
+// secretLost says that the Secret is gone, which shows only when an Endpoint Picker cannot start: Secrets are not watched.
+func (r *run) secretLost(ctx context.Context) (bool, error) {
+	epp := r.children.EPP
+	if epp == nil || epp.Status.AvailableReplicas > 0 || epp.Status.Replicas == 0 {
+		return false, nil
+	}
+	key := r.certificateKey(r.plan.Route.TLS.Name)
+	_, err := r.secret(ctx, key)
+	if apierrors.IsNotFound(err) {
+		r.applier.Forget("Secret", key)
+		return true, nil
+	}
+	return false, err
+}
+
+func (r *run) certificateKey(name string) client.ObjectKey {
+	return client.ObjectKey{Namespace: r.ws.Namespace, Name: name}
+}
+
+// secret asks the API server for the metadata of a Secret.
+func (r *run) secret(ctx context.Context, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
+	found := &metav1.PartialObjectMetadata{}
+	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	if err := r.live.Get(ctx, key, found); err != nil {
+		return nil, fmt.Errorf("looking for the Secret %s: %w", key.Name, err)
+	}
+	return found, nil
+}
+
+// dropCertificate deletes the Secret that belongs to a ConfigMap of authorities, before that one, by which it is known.
+func (r *run) dropCertificate(ctx context.Context, trust client.Object) error {
+	key := r.certificateKey(trust.GetName())
+	found, err := r.secret(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.applier.Forget("Secret", key)
+	return r.applier.Delete(ctx, found)
+}
