@@ -136,7 +136,7 @@ func (s *statusWriter) announce(ws *v1beta1.Workspace, before []metav1.Condition
 func isFailure(reason string) bool {
 	switch reason {
 	case v1beta1.ReasonReady, v1beta1.ReasonProgressing, v1beta1.ReasonLoadingModel, v1beta1.ReasonRolloutInProgress,
-		v1beta1.ReasonPoolProgressing, v1beta1.ReasonInsufficientNodes, v1beta1.ReasonScaledToZero:
+		v1beta1.ReasonPoolProgressing, v1beta1.ReasonRouteProgressing, v1beta1.ReasonInsufficientNodes, v1beta1.ReasonScaledToZero:
 		return false
 	default:
 		return true

@@ -151,5 +151,8 @@ func conditionTypes() []string {
 
 // parts are the conditions that Ready sums up.
 func parts() []string {
-	return []string{v1beta1.ConditionResourceReady, v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady}
+	return []string{
+		v1beta1.ConditionResourceReady, v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady,
+		v1beta1.ConditionRouteReady,
+	}
 }

@@ -69,6 +69,24 @@ func mixture(t *rapid.T, steps []statustest.Step) status.Input {
 	in.Children.InferencePool = part("inferencepool").Children.InferencePool
 	epp := part("epp").Children
 	in.Children.EPP, in.Children.EPPPods = epp.EPP, epp.EPPPods
+	return withRoute(in, part)
+}
+
+// withRoute adds what is observed of routes, which is nothing unless one is wanted.
+func withRoute(in status.Input, part func(string) status.Input) status.Input {
+	in.RouteErr, in.RouteChanging, in.Routing = nil, false, status.Routing{}
+	if in.Plan == nil || in.Plan.Route == nil {
+		return in
+	}
+	r := part("route")
+	in.RouteErr, in.RouteChanging = r.RouteErr, r.RouteChanging
+	in.Routing = part("routing").Routing
+	in.Routing.Route, in.Routing.Foreign = r.Routing.Route, r.Routing.Foreign
+	in.Routing.Routers = part("routers").Routing.Routers
+	in.Routing.Proof = part("proof").Routing.Proof
+	if len(in.Routing.Missing) > 0 {
+		in.Routing = status.Routing{Missing: in.Routing.Missing}
+	}
 	return in
 }
 
@@ -88,7 +106,7 @@ func invariants(in status.Input, out v1beta1.WorkspaceStatus) []string {
 	if in.Plan != nil && in.WorkloadChanging && meta.IsStatusConditionTrue(out.Conditions, v1beta1.ConditionInferenceReady) {
 		broken = append(broken, "InferenceReady is True although what it judges is out of date")
 	}
-	return append(broken, poolInvariants(in, out)...)
+	return append(broken, slices.Concat(poolInvariants(in, out), routeInvariants(in, out))...)
 }
 
 func conditionInvariants(in status.Input, c metav1.Condition) []string {
@@ -166,4 +184,34 @@ func poolInvariants(in status.Input, out v1beta1.WorkspaceStatus) []string {
 		return []string{"InferencePoolReady although " + newest.ChartVersion + " is deployed"}
 	}
 	return nil
+}
+
+// routeInvariants: RouteReady is there if and only if a route is asked for, and never True without Gateways, route and
+// proof. The endpoint is never that of a Gateway which has no route of ours.
+func routeInvariants(in status.Input, out v1beta1.WorkspaceStatus) []string {
+	var broken []string
+	c := meta.FindStatusCondition(out.Conditions, v1beta1.ConditionRouteReady)
+	if in.Plan == nil {
+		return nil
+	}
+	if wanted := in.Plan.Route != nil || in.Plan.Unroutable; wanted != (c != nil) {
+		broken = append(broken, fmt.Sprintf("a route is wanted: %v, RouteReady is there: %v", wanted, c != nil))
+	}
+	if in.Routing.Route == nil && out.Endpoint != "" && !strings.HasSuffix(out.Endpoint, "."+in.Plan.Namespace+".svc") {
+		broken = append(broken, "without a route the endpoint is "+out.Endpoint)
+	}
+	if c == nil || c.Status != metav1.ConditionTrue {
+		return broken
+	}
+	was := meta.IsStatusConditionTrue(in.Previous.Conditions, v1beta1.ConditionRouteReady)
+	proof := in.Routing.Proof
+	switch {
+	case in.RouteErr != nil, len(in.Routing.Missing) > 0, in.Routing.Route == nil, in.RouteChanging:
+		broken = append(broken, "RouteReady although there is no route")
+	case len(in.Routing.Gateways) < len(in.Plan.Route.Parents):
+		broken = append(broken, "RouteReady although a Gateway does not exist")
+	case in.Plan.Route.Probe && proof.Known && !proof.Asked, in.Plan.Route.Probe && !proof.Known && !was:
+		broken = append(broken, "RouteReady without proof that the endpoint picker is asked")
+	}
+	return broken
 }

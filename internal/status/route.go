@@ -15,7 +15,6 @@ import (
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
-	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // Routing is what was observed around a Workspace's route. It is zero when no route is wanted.
@@ -64,8 +63,7 @@ func httpRoute(in Input) verdict {
 		return no(condition, v1beta1.ReasonRouteWithoutPool,
 			"inference.gateway asks for a route, but there is no InferencePool: switch the feature gate on, name a port in the template, or write inference.gateway.mode: None")
 	case len(in.Routing.Missing) > 0:
-		return no(condition, v1beta1.ReasonCRDNotFound, "not installed in this cluster: "+strings.Join(in.Routing.Missing, ", ")+
-			"; install the Gateway API and a controller of Gateways, or write inference.gateway.mode: None")
+		return no(condition, v1beta1.ReasonCRDNotFound, "not installed in this cluster: "+strings.Join(in.Routing.Missing, ", ")+"; "+installation(in.Routing.Missing))
 	case in.RouteErr != nil:
 		return failed(condition, in.RouteErr)
 	}
@@ -80,6 +78,13 @@ func httpRoute(in Input) verdict {
 		return v
 	}
 	return proof(in)
+}
+
+func installation(missing []string) string {
+	if len(missing) == 1 && strings.HasSuffix(missing[0], ".istio.io") {
+		return "install Istio, or set gateway.implementation: other in the operator's configuration"
+	}
+	return "install the Gateway API and a controller of Gateways, or write inference.gateway.mode: None"
 }
 
 // Provable says that all is in place for a request to be answered; before, its answer would prove nothing.
@@ -103,91 +108,6 @@ func routeNot(reason, format string, args ...any) verdict {
 	return no(v1beta1.ConditionRouteReady, reason, fmt.Sprintf(format, args...))
 }
 
-// gateway is what is wrong with a Gateway itself; without status if nothing is.
-func gateway(in Input, parent plan.Parent) verdict {
-	g := in.Routing.gateway(parent)
-	if g == nil {
-		return routeNot(v1beta1.ReasonGatewayNotFound, "Gateway %s/%s does not exist: create it, or correct inference.gateway.parentRefs or gateway.default",
-			parent.Namespace, parent.Name)
-	}
-	if v := class(in, g); v.status != "" {
-		return v
-	}
-	if v := listeners(in, parent, g); v.status != "" {
-		return v
-	}
-	for _, conditionType := range []gatewayv1.GatewayConditionType{gatewayv1.GatewayConditionAccepted, gatewayv1.GatewayConditionProgrammed} {
-		c := meta.FindStatusCondition(g.Status.Conditions, string(conditionType))
-		if c == nil || c.Status == metav1.ConditionUnknown {
-			return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s/%s is not %s yet", g.Namespace, g.Name, conditionType)
-		}
-		if c.Status == metav1.ConditionFalse {
-			return routeNot(v1beta1.ReasonGatewayNotReady, "Gateway %s/%s is not %s: %s: %s", g.Namespace, g.Name, conditionType, c.Reason, c.Message)
-		}
-	}
-	return verdict{}
-}
-
-func class(in Input, g *gatewayv1.Gateway) verdict {
-	name := string(g.Spec.GatewayClassName)
-	at := slices.IndexFunc(in.Routing.Classes, func(c *gatewayv1.GatewayClass) bool { return c.Name == name })
-	if at < 0 {
-		return routeNot(v1beta1.ReasonGatewayClassNotReady, "spec.gatewayClassName of Gateway %s/%s is %s, which does not exist: install its controller, or correct the name",
-			g.Namespace, g.Name, name)
-	}
-	c := in.Routing.Classes[at]
-	if accepted := meta.FindStatusCondition(c.Status.Conditions, string(gatewayv1.GatewayClassConditionStatusAccepted)); accepted == nil || accepted.Status != metav1.ConditionTrue {
-		return routeNot(v1beta1.ReasonGatewayClassNotReady, "GatewayClass %s of Gateway %s/%s is not accepted by %s: does that controller run?",
-			name, g.Namespace, g.Name, c.Spec.ControllerName)
-	}
-	return verdict{}
-}
-
-// listeners says which field keeps the route out, where that can be told from the Gateway alone. Listeners that choose
-// namespaces by label are left to the Gateway's own verdict on the route.
-func listeners(in Input, parent plan.Parent, g *gatewayv1.Gateway) verdict {
-	var closed []string
-	found := false
-	for _, l := range g.Spec.Listeners {
-		if parent.Section != "" && string(l.Name) != parent.Section {
-			continue
-		}
-		found = true
-		reason := closedTo(in.Plan.Namespace, g.Namespace, l)
-		if reason == "" {
-			return verdict{}
-		}
-		closed = append(closed, reason)
-	}
-	if !found {
-		return routeNot(v1beta1.ReasonListenerNotFound, "Gateway %s/%s has no listener %s: correct sectionName, or add the listener",
-			g.Namespace, g.Name, parent.Section)
-	}
-	return routeNot(v1beta1.ReasonNotAllowedByListeners, "Gateway %s/%s admits no HTTPRoute from namespace %s: %s",
-		g.Namespace, g.Name, in.Plan.Namespace, strings.Join(closed, "; "))
-}
-
-// closedTo returns the field by which a listener keeps HTTPRoutes of a namespace out; empty if none does.
-func closedTo(namespace, own string, l gatewayv1.Listener) string {
-	field := "spec.listeners[" + string(l.Name) + "]"
-	if l.Protocol != gatewayv1.HTTPProtocolType && l.Protocol != gatewayv1.HTTPSProtocolType {
-		return fmt.Sprintf("%s.protocol is %s, not HTTP or HTTPS", field, l.Protocol)
-	}
-	from := gatewayv1.NamespacesFromSame
-	if l.AllowedRoutes != nil && l.AllowedRoutes.Namespaces != nil && l.AllowedRoutes.Namespaces.From != nil {
-		from = *l.AllowedRoutes.Namespaces.From
-	}
-	switch {
-	case from == gatewayv1.NamespacesFromSame && namespace != own, from == gatewayv1.NamespacesFromNone:
-		return fmt.Sprintf("%s.allowedRoutes.namespaces.from is %s: set it to All, or to Selector with a label of namespace %s", field, from, namespace)
-	case l.AllowedRoutes != nil && len(l.AllowedRoutes.Kinds) > 0 &&
-		!slices.ContainsFunc(l.AllowedRoutes.Kinds, func(k gatewayv1.RouteGroupKind) bool { return k.Kind == "HTTPRoute" }):
-		return field + ".allowedRoutes.kinds does not list HTTPRoute"
-	default:
-		return ""
-	}
-}
-
 // attachment is what the Gateway says of our route; without status if it is content.
 func attachment(in Input, parent plan.Parent) verdict {
 	r := in.Routing.Route
@@ -205,6 +125,8 @@ func attachment(in Input, parent plan.Parent) verdict {
 		return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has not judged the latest HTTPRoute %s yet", parent, r.Name)
 	case accepted.Status != metav1.ConditionTrue:
 		return notAccepted(parent, r, accepted)
+	case resolved.Status != metav1.ConditionTrue && in.Children.InferencePool == nil:
+		return noPool(in)
 	case resolved.Status != metav1.ConditionTrue && resolved.Reason == string(gatewayv1.RouteReasonInvalidKind):
 		return unsupported(in, parent, "it calls the kind InferencePool invalid: "+resolved.Message)
 	case resolved.Status != metav1.ConditionTrue:
@@ -243,7 +165,7 @@ func unsupported(in Input, parent plan.Parent, how string) verdict {
 func poolAttachment(in Input, parent plan.Parent) verdict {
 	pool := in.Children.InferencePool
 	if pool == nil {
-		return routeNot(v1beta1.ReasonRouteProgressing, "InferencePool %s is not there yet", in.Plan.Names.Pool)
+		return noPool(in)
 	}
 	for _, p := range pool.Status.Parents {
 		namespace := string(p.ParentRef.Namespace)
@@ -267,6 +189,10 @@ func poolAttachment(in Input, parent plan.Parent) verdict {
 	return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has said nothing of InferencePool %s yet", parent, pool.Name)
 }
 
+func noPool(in Input) verdict {
+	return routeNot(v1beta1.ReasonRouteProgressing, "InferencePool %s is not there yet", in.Plan.Names.Pool)
+}
+
 // StalePool says that a Gateway does not find the pool's Endpoint Picker although it is there. Istio looks for the Service
 // once, when the pool changes, and never again by itself.
 func StalePool(in Input) bool {
@@ -281,111 +207,6 @@ func StalePool(in Input) bool {
 		}
 	}
 	return false
-}
-
-// bodyRouter says whether somebody reads the model's name from the body; without that no route matches.
-func bodyRouter(in Input, parent plan.Parent) verdict {
-	if !in.Plan.Route.BodyBased {
-		return verdict{}
-	}
-	name := plan.RouterName(parent.Name)
-	at := slices.IndexFunc(in.Routing.Routers, func(r *helmv2.HelmRelease) bool { return r.Namespace == parent.Namespace && r.Name == name })
-	if at < 0 {
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing is not there yet", parent.Namespace, name)
-	}
-	ready := readyOf(in.Routing.Routers[at].Status.Conditions)
-	switch {
-	case ready != nil && ready.Status == metav1.ConditionTrue:
-		return verdict{}
-	// It goes on working while Flux looks at it again.
-	case ready != nil && (ready.Status == metav1.ConditionUnknown || transient(ready.Reason)) && wasReady(in):
-		return verdict{}
-	case ready == nil:
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing is being installed", parent.Namespace, name)
-	default:
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing: %s: %s", parent.Namespace, name, ready.Reason, ready.Message)
-	}
-}
-
-func wasReady(in Input) bool {
-	c := previous(in, v1beta1.ConditionRouteReady)
-	return c != nil && c.Status == metav1.ConditionTrue
-}
-
-// bypass finds filters that make Istio forget the Endpoint Picker, in our route or in those of users.
-func bypass(in Input) verdict {
-	for _, r := range append(slices.Clone(in.Routing.Foreign), in.Routing.Route) {
-		if filter, found := route.Bypasses(r, in.Plan.Namespace, in.Plan.Names.Pool); found {
-			return routeNot(v1beta1.ReasonPickerBypassed,
-				"HTTPRoute %s/%s has a %s filter on the rule to InferencePool %s, which makes Istio send requests to any pod: remove the filter, or put it on a rule of another Gateway",
-				r.Namespace, r.Name, filter, in.Plan.Names.Pool)
-		}
-	}
-	return verdict{}
-}
-
-// proof says what the request through the Gateway showed.
-func proof(in Input) verdict {
-	const condition = v1beta1.ConditionRouteReady
-	p := in.Routing.Proof
-	accepted := fmt.Sprintf("%s routed by Gateway %s", served(in), parents(in))
-	switch {
-	case !in.Plan.Route.Probe:
-		return yes(condition, v1beta1.ReasonRouteReady, accepted+"; whether its endpoint picker is asked was not tried (gateway.probe)")
-	case !p.Known && wasReady(in):
-		return keep(previous(in, condition))
-	case !p.Known:
-		return no(condition, v1beta1.ReasonRouteProgressing, accepted+"; "+unproved(in))
-	case p.Asked:
-		return yes(condition, v1beta1.ReasonRouteReady, accepted+", and its endpoint picker is asked")
-	case p.Code == 0:
-		return no(condition, v1beta1.ReasonGatewayNotReachable, accepted+", but the operator cannot reach it: "+p.Problem)
-	case p.Code >= 500:
-		return routeNot(v1beta1.ReasonGatewayRequestFailed,
-			"%s, but it answers a request for the model with code %d: is the endpoint picker's certificate trusted, and its Service reachable from the gateway?", accepted, p.Code)
-	case p.Code == 404:
-		return routeNot(v1beta1.ReasonGatewayRequestFailed,
-			"%s, but it answers a request for the model with code 404: does another route take its requests?", accepted)
-	default:
-		return routeNot(v1beta1.ReasonPickerBypassed,
-			"%s and answers with code %d, but the endpoint picker %s is not asked, so that every request goes to any pod: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
-			accepted, p.Code, in.Plan.Names.EPP)
-	}
-}
-
-// unproved says what a request through the Gateway waits for.
-func unproved(in Input) string {
-	if _, ok := Entrance(*in.Plan, in.Routing); !ok {
-		return "no request can show that its endpoint picker is asked, as the Gateway has no address in status.addresses yet"
-	}
-	if !Serves(in) || inferencePool(in).status != metav1.ConditionTrue {
-		return "when model and endpoint picker are ready, a request is to show that the picker is asked"
-	}
-	return "a request is to show that its endpoint picker is asked"
-}
-
-func served(in Input) string {
-	if len(in.Plan.Models) == 0 {
-		return "the template is"
-	}
-	return strings.Join(in.Plan.Models, ", ") + " is"
-}
-
-func parents(in Input) string {
-	var names []string
-	for _, p := range in.Plan.Route.Parents {
-		names = append(names, p.String())
-	}
-	return strings.Join(names, ", ")
-}
-
-func (r Routing) gateway(parent plan.Parent) *gatewayv1.Gateway {
-	for _, g := range r.Gateways {
-		if g.Namespace == parent.Namespace && g.Name == parent.Name {
-			return g
-		}
-	}
-	return nil
 }
 
 func refersTo(ref gatewayv1.ParentReference, namespace string, parent plan.Parent) bool {

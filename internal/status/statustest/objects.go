@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/status"
@@ -46,6 +47,12 @@ func decodeObject(data json.RawMessage) (Object, error) {
 		object = &helmv2.HelmRelease{}
 	case "InferencePool":
 		object = &inferencev1.InferencePool{}
+	case "Gateway":
+		object = &gatewayv1.Gateway{}
+	case "GatewayClass":
+		object = &gatewayv1.GatewayClass{}
+	case "HTTPRoute":
+		object = &gatewayv1.HTTPRoute{}
 	default:
 		return nil, fmt.Errorf("kind %q is not one that status is computed from", meta.Kind)
 	}
@@ -75,10 +82,36 @@ func Children(objects map[string]Object) status.Children {
 		case *sourcev1.OCIRepository:
 			c.Repository = o
 		case *helmv2.HelmRelease:
-			c.Release = o
+			if o.Labels[v1beta1.LabelGateway] == "" {
+				c.Release = o
+			}
 		case *inferencev1.InferencePool:
 			c.InferencePool = o
 		}
 	}
 	return c
+}
+
+// Routing sorts objects as internal/observe does.
+func Routing(objects map[string]Object) status.Routing {
+	var r status.Routing
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		switch o := objects[name].(type) {
+		case *gatewayv1.Gateway:
+			r.Gateways = append(r.Gateways, o)
+		case *gatewayv1.GatewayClass:
+			r.Classes = append(r.Classes, o)
+		case *gatewayv1.HTTPRoute:
+			if o.Labels[v1beta1.LabelWorkspace] != "" {
+				r.Route = o
+			} else {
+				r.Foreign = append(r.Foreign, o)
+			}
+		case *helmv2.HelmRelease:
+			if o.Labels[v1beta1.LabelGateway] != "" {
+				r.Routers = append(r.Routers, o)
+			}
+		}
+	}
+	return r
 }

@@ -50,6 +50,16 @@ func (s Step) Input(previous v1beta1.WorkspaceStatus) status.Input {
 	in := s.input
 	in.Previous = previous
 	in.Children = Children(s.Objects)
+	// Nothing is read of routes while none is wanted.
+	if in.Plan == nil || in.Plan.Route == nil {
+		in.Routing = status.Routing{}
+		return in
+	}
+	missing, proof := in.Routing.Missing, in.Routing.Proof
+	if len(missing) == 0 {
+		in.Routing = Routing(s.Objects)
+	}
+	in.Routing.Missing, in.Routing.Proof = missing, proof
 	return in
 }
 
@@ -69,6 +79,12 @@ type world struct {
 	PoolErr          *failure `json:"poolErr"`
 	WorkloadChanging bool     `json:"workloadChanging"`
 	PoolChanging     bool     `json:"poolChanging"`
+
+	RouteErr      *failure `json:"routeErr"`
+	RouteChanging bool     `json:"routeChanging"`
+	// Missing are CustomResourceDefinitions that routes need.
+	Missing []string     `json:"missing"`
+	Proof   status.Proof `json:"proof"`
 
 	Objects map[string]json.RawMessage `json:"objects"`
 }
@@ -146,7 +162,15 @@ func readBase(dir fs.FS, name string) (map[string]any, error) {
 		return nil, err
 	}
 	base := map[string]any{}
-	return base, yaml.UnmarshalStrict(text, &base)
+	if err := yaml.UnmarshalStrict(text, &base); err != nil {
+		return nil, err
+	}
+	// A world may itself be told as the difference from another.
+	if below, ok := base["base"].(string); ok {
+		world, err := readBase(dir, below)
+		return merge(world, base), err
+	}
+	return base, nil
 }
 
 // newStep decodes the n-th state of a world. Each is a minute after the one before.
@@ -161,6 +185,8 @@ func newStep(current map[string]any, n int) (Step, error) {
 		Plan:       w.Plan, PlanErr: w.PlanErr.err(), Nodes: w.Nodes, Shape: w.Shape,
 		WorkloadErr: w.WorkloadErr.err(), PoolErr: w.PoolErr.err(),
 		WorkloadChanging: w.WorkloadChanging, PoolChanging: w.PoolChanging,
+		RouteErr: w.RouteErr.err(), RouteChanging: w.RouteChanging,
+		Routing: status.Routing{Missing: w.Missing, Proof: w.Proof},
 	}}
 	if w.PlanErr != nil {
 		step.input.Plan = nil
