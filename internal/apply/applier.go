@@ -10,9 +10,11 @@ import (
 	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -116,10 +118,9 @@ func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured, 
 // takeBack writes an object that exists although the cache does not hold it, if it is ours: somebody removed the label
 // that the cache selects by, or the cache is late. Otherwise the error says whose it is.
 func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(content.GroupVersionKind())
-	if err := a.live.Get(ctx, client.ObjectKeyFromObject(content), found); err != nil {
-		return fmt.Errorf("looking who has the name %s: %w", keyOf(content), err)
+	found, err := a.Look(ctx, content.GroupVersionKind(), client.ObjectKeyFromObject(content))
+	if err != nil {
+		return err
 	}
 	if !a.isOurs(found, content) {
 		return &TakenError{
@@ -130,6 +131,27 @@ func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructur
 	content.SetResourceVersion("")
 	content.SetUID(found.UID)
 	return a.send(ctx, content, opts...)
+}
+
+// Look returns the metadata of an object that the cache does not hold. Secrets may not be read, but written: of these, a
+// dry run of a patch that changes nothing answers the same question.
+func (a *Applier) Look(ctx context.Context, gvk schema.GroupVersionKind, key types.NamespacedName) (*metav1.PartialObjectMetadata, error) {
+	found := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
+	found.SetGroupVersionKind(gvk)
+	var err error
+	if gvk == corev1.SchemeGroupVersion.WithKind("Secret") {
+		err = a.client.Patch(ctx, found, client.RawPatch(types.MergePatchType, []byte("{}")), client.DryRunAll)
+	} else {
+		err = a.live.Get(ctx, key, found)
+	}
+	if apierrors.IsInvalid(err) {
+		// An admission policy lets nobody touch it who has not made it.
+		return nil, &TakenError{Kind: gvk.Kind, Namespace: key.Namespace, Name: key.Name, Owner: "somebody else"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking who has the name %s %s: %w", gvk.Kind, key, err)
+	}
+	return found, nil
 }
 
 // isOurs says that the object is controlled by the owner that we would give it, or that we wrote it and somebody took

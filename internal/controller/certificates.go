@@ -7,14 +7,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
 	"github.com/workspace-operator/workspace-operator/internal/certificate"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
@@ -118,7 +119,7 @@ func (r *run) secretLost(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	key := r.certificateKey(r.plan.Route.TLS.Name)
-	_, err := r.secret(ctx, key)
+	_, err := r.applier.Look(ctx, secretKind(), key)
 	if apierrors.IsNotFound(err) {
 		r.applier.Forget("Secret", key)
 		return true, nil
@@ -126,25 +127,18 @@ func (r *run) secretLost(ctx context.Context) (bool, error) {
 	return false, err
 }
 
+func secretKind() schema.GroupVersionKind { return corev1.SchemeGroupVersion.WithKind("Secret") }
+
 func (r *run) certificateKey(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: r.ws.Namespace, Name: name}
-}
-
-// secret asks the API server for the metadata of a Secret.
-func (r *run) secret(ctx context.Context, key client.ObjectKey) (*metav1.PartialObjectMetadata, error) {
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	if err := r.live.Get(ctx, key, found); err != nil {
-		return nil, fmt.Errorf("looking for the Secret %s: %w", key.Name, err)
-	}
-	return found, nil
 }
 
 // dropCertificate deletes the Secret that belongs to a ConfigMap of authorities, before that one, by which it is known.
 func (r *run) dropCertificate(ctx context.Context, trust client.Object) error {
 	key := r.certificateKey(trust.GetName())
-	found, err := r.secret(ctx, key)
-	if apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
+	found, err := r.applier.Look(ctx, secretKind(), key)
+	_, taken := errors.AsType[*apply.TakenError](err)
+	if taken || apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
 		return nil
 	}
 	if err != nil {

@@ -29,9 +29,7 @@ type Reconciler struct {
 	apis     *optionalAPIs
 	statuses *statusWriter
 
-	gateway configv1alpha1.Gateway
-	// live reads past the caches, what they may not hold.
-	live        client.Reader
+	gateway     configv1alpha1.Gateway
 	authorities *authorities
 	prober      *prober
 	// leaves are the certificates that this process made, by Workspace.
@@ -46,7 +44,6 @@ func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalo
 		presets:  presets,
 		apis:     apis,
 		statuses: newStatusWriter(mgr.GetClient(), recorder),
-		live:     mgr.GetAPIReader(),
 		prober:   newProber(),
 	}
 }

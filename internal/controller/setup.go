@@ -52,11 +52,13 @@ import (
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,resources=referencegrants,verbs=get;list;watch
 // +kubebuilder:rbac:groups=gateway.networking.k8s.io,namespace=system,resources=referencegrants,verbs=create;patch
 // +kubebuilder:rbac:groups=networking.istio.io,resources=destinationrules,verbs=get;list;watch;create;patch;delete
-// What gateways verify Endpoint Pickers by, and the certificates themselves. Secrets are neither listed nor watched; get is
-// for the metadata of one whose name is taken, or that is missed.
+// What gateways verify Endpoint Pickers by, and the certificates themselves. Secrets are written and never read; which ones
+// may be written an admission policy of the chart says.
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;patch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;create;patch;delete
-// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=get;create;update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=create;patch;delete
+// The certificate authority.
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=workspace-operator-ca,verbs=get;update
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=system,resources=leases,verbs=get;create;update
 // The election of the leader still records events of the old API.
 // +kubebuilder:rbac:groups="",namespace=system,resources=events,verbs=create;patch
