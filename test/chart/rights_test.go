@@ -40,12 +40,19 @@ func questions() []question {
 		{verb: "patch", resource: "nodes", never: true},
 		{verb: "list", resource: "configmaps"},
 		{verb: "create", resource: "configmaps"},
+		{verb: "create", group: "gateway.networking.k8s.io", resource: "httproutes"},
+		{verb: "create", group: "gateway.networking.k8s.io", resource: "backendtlspolicies"},
+		{verb: "create", group: "networking.istio.io", resource: "destinationrules"},
+		{verb: "list", group: "gateway.networking.k8s.io", resource: "gateways"},
+		{verb: "patch", group: "gateway.networking.k8s.io", resource: "gateways", never: true},
+		{verb: "create", group: "networking.istio.io", resource: "envoyfilters"},
 		{verb: "create", group: "source.toolkit.fluxcd.io", resource: "ocirepositories"},
 		{verb: "patch", group: "source.toolkit.fluxcd.io", resource: "ocirepositories"},
 		{verb: "create", group: "source.toolkit.fluxcd.io", resource: "gitrepositories", never: true},
 		{verb: "create", group: "helm.toolkit.fluxcd.io", resource: "helmreleases"},
 		{verb: "patch", group: "helm.toolkit.fluxcd.io", resource: "helmreleases"},
 		{verb: "list", group: "inference.networking.k8s.io", resource: "inferencepools"},
+		{verb: "patch", group: "inference.networking.k8s.io", resource: "inferencepools"},
 		{verb: "create", group: "inference.networking.k8s.io", resource: "inferencepools"},
 		{verb: "create", group: "rbac.authorization.k8s.io", resource: "roles"},
 		{verb: "create", group: "rbac.authorization.k8s.io", resource: "rolebindings"},
@@ -54,12 +61,13 @@ func questions() []question {
 		{verb: "list", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
 	}
 	for _, in := range []string{elsewhere, namespace} {
-		for _, verb := range []string{"get", "list", "create", "delete"} {
+		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
 			all = append(all, question{verb: verb, resource: "secrets", namespace: in})
 		}
 	}
 	all = append(all,
 		question{verb: "get", resource: "secrets", namespace: elsewhere, name: "registry-credentials"},
+		question{verb: "get", resource: "secrets", namespace: namespace, name: "workspace-operator-ca"},
 		question{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: namespace},
 		question{verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: elsewhere, never: true})
 	for _, never := range []question{

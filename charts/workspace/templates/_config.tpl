@@ -9,10 +9,23 @@
     {{- range $key, $value := $section -}}
       {{- if or $value (kindIs "bool" $value) }}{{ $_ := set $set $key $value }}{{ end -}}
     {{- end -}}
+    {{- if and (eq $name "gateway") (include "workspace.listsModels" $) -}}
+      {{- $_ := set $set "bodyBasedRouting" (merge (dict "modelsService" (include "workspace.modelsService" $)) $set.bodyBasedRouting) -}}
+    {{- end -}}
     {{- if $set }}{{ $_ := set $file $name $set }}{{ end -}}
   {{- else if $section -}}
     {{- $_ := set $file $name $section -}}
   {{- end -}}
 {{- end -}}
 {{- toYaml $file -}}
+{{- end -}}
+
+{{/* "yes" if the operator serves the list of models to Gateways. */}}
+{{- define "workspace.listsModels" -}}
+{{- if and .Values.featureGates.gatewayAPIInferenceExtension (dig "bodyBasedRouting" "enabled" false .Values.config.gateway) }}yes{{ end -}}
+{{- end -}}
+
+{{/* The Service that it is served at. */}}
+{{- define "workspace.modelsService" -}}
+{{- dig "bodyBasedRouting" "modelsService" "" .Values.config.gateway | default (printf "%s-models" (include "workspace.fullname" .)) -}}
 {{- end -}}
