@@ -27,7 +27,7 @@ func newUp(w *which) *cobra.Command {
 	flags.StringVar(&config.AuditPolicy, "audit-policy", "", "audit policy (default: metadata of every request)")
 	flags.StringArrayVar(&config.APIServerArgs, "apiserver-arg", nil, "further argument of the API server, may be repeated")
 	flags.BoolVar(&config.Workloads, "workloads", false, "tier api: also run the Deployment and StatefulSet controllers")
-	flags.StringSliceVar(&config.CRDs, "crds", nil, "CRD bundles to install: gie, flux, gateway-api (tier node: gie, and flux with Flux)")
+	flags.StringSliceVar(&config.CRDs, "crds", nil, "CRD bundles to install: gie, flux, gateway-api (tier node: gie and flux with Flux, gateway-api with the gateway)")
 	nodeFlags(flags, &config)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if !cmd.Flags().Changed("crds") {
@@ -67,9 +67,9 @@ func defaultCRDs(tier string, config state.Config) []string {
 	if state.Tier(tier) != state.TierNode {
 		return []string{}
 	}
-	bundles := []string{"gie"}
+	var bundles []string
 	if config.Flux {
-		bundles = append(bundles, "flux")
+		bundles = append(bundles, "gie", "flux")
 	}
 	if config.Gateway {
 		bundles = append(bundles, "gateway-api")

@@ -105,18 +105,14 @@ func share(t *testing.T) string {
 
 func TestFlux(t *testing.T) {
 	t.Parallel()
-	const certificate = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
 	manifests, err := addon.Flux{
-		Namespace: "kaito", Share: share(t), Authority: certificate,
+		Namespace: "kaito", Share: share(t),
 		Images: map[string]string{"source-controller": "ghcr.io/fluxcd/source-controller:v1", "helm-controller": "ghcr.io/fluxcd/helm-controller:v1"},
 	}.Manifests()
 	if err != nil {
 		t.Fatal(err)
 	}
 	objects := parse(t, manifests)
-	if got := objects["ConfigMap/registry-ca"].Data["ca.crt"]; got != certificate {
-		t.Errorf("certificate is %q", got)
-	}
 	if got := objects["Service/source-controller"].Metadata.Namespace; got != "kaito" {
 		t.Errorf("the Service is in %q", got)
 	}

@@ -6,7 +6,6 @@ package addon
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -26,18 +25,10 @@ type Flux struct {
 	Share string
 	// Images are the two images by controller.
 	Images map[string]string
-	// Authority is the PEM certificate that the registry's own is signed with.
-	Authority string
 }
 
 // FluxControllers returns the names of the controllers, which are those of their Deployments, too.
 func FluxControllers() []string { return []string{"source-controller", "helm-controller"} }
-
-// CA returns the certificate as a YAML string.
-func (f Flux) CA() (string, error) {
-	raw, err := json.Marshal(f.Authority)
-	return string(raw), err
-}
 
 // Manifests returns all objects; Deployments and Services are the projects' own, changed where they must be.
 func (f Flux) Manifests() ([]byte, error) {
@@ -120,12 +111,6 @@ func (f Flux) changeDeployment(controller string, deployment object) {
 	if probe, ok := container["readinessProbe"].(object); ok {
 		probe["periodSeconds"] = 1
 	}
-	volumes, _ := pod["volumes"].([]any)
-	pod["volumes"] = append(volumes, object{"name": "registry-ca", "configMap": object{"name": "registry-ca"}})
-	mounts, _ := container["volumeMounts"].([]any)
-	container["volumeMounts"] = append(mounts, object{"name": "registry-ca", "mountPath": "/etc/registry-ca", "readOnly": true})
-	env, _ := container["env"].([]any)
-	container["env"] = append(env, object{"name": "SSL_CERT_DIR", "value": "/etc/registry-ca"})
 }
 
 // within returns a nested object, which it makes where it is missing.

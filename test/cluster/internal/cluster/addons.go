@@ -6,7 +6,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -48,12 +47,8 @@ func (c *Cluster) installAddons(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	authority, err := os.ReadFile(filepath.Join(c.Dir.PKI(), "ca.crt"))
-	if err != nil {
-		return err
-	}
 	if c.Config.Flux {
-		flux, err := c.fluxManifests(string(authority))
+		flux, err := c.fluxManifests()
 		if err != nil {
 			return err
 		}
@@ -106,13 +101,13 @@ func (c *Cluster) corednsManifests() ([]byte, error) {
 	}.Manifests()
 }
 
-func (c *Cluster) fluxManifests(authority string) ([]byte, error) {
+func (c *Cluster) fluxManifests() ([]byte, error) {
 	images, err := c.fluxImages()
 	if err != nil {
 		return nil, err
 	}
 	return addon.Flux{
-		Namespace: c.Config.FluxNamespace, Share: filepath.Join(c.Bin, "share", "flux"), Images: images, Authority: authority,
+		Namespace: c.Config.FluxNamespace, Share: filepath.Join(c.Bin, "share", "flux"), Images: images,
 	}.Manifests()
 }
 

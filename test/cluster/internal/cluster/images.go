@@ -57,8 +57,11 @@ func (c *Cluster) images() ([]named, error) {
 	if err != nil {
 		return nil, err
 	}
+	authorities := c.authorities()
 	for _, controller := range addon.FluxControllers() {
-		images = append(images, c.one(controller, flux[controller]))
+		image := c.one(controller, flux[controller])
+		image.spec.Files = authorities
+		images = append(images, image)
 	}
 	if c.Config.Gateway {
 		gateway, err := c.gatewayImages()
@@ -73,6 +76,13 @@ func (c *Cluster) images() ([]named, error) {
 		}})
 	}
 	return images, nil
+}
+
+// authorities are what the published images of Flux have, too: certificates of those who are trusted. Here it is the
+// cluster's own authority, so that charts are pulled by their production address from the local registry, whoever installs
+// Flux.
+func (c *Cluster) authorities() []image.File {
+	return []image.File{{Path: "/etc/ssl/certs/ca-certificates.crt", Source: filepath.Join(c.Dir.PKI(), "ca.crt")}}
 }
 
 // curl is the part of it that probes and test clients use, by busybox's wget. It cannot be named wget: busybox's shell
