@@ -2,10 +2,11 @@
 # Copyright The Workspace Operator Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# From nothing to two models that answer: builds and starts the local cluster, runs the operator beside it, applies the
-# example Workspaces, shows what became of them and asks each a question. Ends with one line of figures.
+# From nothing to two models that answer: builds and starts the local cluster, installs the operator and Flux with Helm,
+# applies the example Workspaces, shows what became of them and asks each a question. Ends with one line of figures.
 #
-#   KUBECONFIG=FILE  use that cluster, which has Flux, a StorageClass and GPUs, instead of starting one
+#   KUBECONFIG=FILE  use that cluster, which has GPUs and can pull the operator's image, instead of starting one
+#   HELM_ARGS="..."  more arguments for helm, for example --set registry=...
 #   KEEP=1           leave the cluster running
 #   MANIFESTS="..."  other Workspaces
 #   TIMEOUT=10m      how long they may take to become Ready
@@ -15,33 +16,30 @@ cd "$(dirname "$0")/.."
 read -ra manifests <<<"${MANIFESTS:-examples/phi-4-mini-instruct.yaml examples/mistral-7b-instruct.yaml}"
 timeout=${TIMEOUT:-10m}
 conditions='{range .items[*]}{.metadata.name}{"\n"}{range .status.conditions[*]}  {.type}={.status} {.reason}: {.message}{"\n"}{end}{end}'
-work=$(mktemp -d)
-operator=
+namespace=kaito-workspace
 own_cluster=
 figures=
 
 say() { printf '\n== %s\n' "$*"; }
 
 show() {
-  printf '\n$ kubectl %s\n' "$*"
-  bin/kubectl "$@"
+  printf '\n$ %s\n' "$*"
+  "bin/$1" "${@:2}"
 }
 
 clean_up() {
   local code=$?
-  if [ -n "$operator" ]; then
-    kill "$operator" && wait "$operator" || true
-  fi
-  if [ "$code" != 0 ] && [ -s "$work/operator.log" ]; then
+  if [ "$code" != 0 ] && [ -n "${KUBECONFIG:-}" ]; then
     say "what the Workspaces say"
     bin/kubectl get workspaces -o jsonpath="$conditions" || true
+    say "the pods"
+    bin/kubectl get pods --all-namespaces || true
     say "the operator's last words"
-    tail -n 20 "$work/operator.log"
+    bin/kubectl logs deployment/kaito-workspace --namespace "$namespace" --all-pods=true --tail=20 || true
   fi
   if [ -n "$own_cluster" ] && [ -z "${KEEP:-}" ]; then
     bin/cluster down --tier node || code=1
   fi
-  rm -rf "$work"
   # Last, so that whoever reads only the last line knows.
   if [ "$code" = 0 ]; then
     echo "demo: ok $figures seconds=$SECONDS"
@@ -55,7 +53,7 @@ trap 'exit 130' INT TERM
 
 build() {
   say "building (the first time, Kubernetes from source)"
-  make --no-print-directory build cluster-build-node
+  make --no-print-directory cluster-build-node helm images "PLATFORMS=linux/$(go env GOARCH)"
 }
 
 start_cluster() {
@@ -65,25 +63,20 @@ start_cluster() {
   fi
   say "starting the cluster"
   own_cluster=yes
-  bin/cluster up --tier node
+  bin/cluster up --tier node --flux=false
   KUBECONFIG=$(bin/cluster kubeconfig --tier node)
   export KUBECONFIG
+  bin/cluster load --layout dist/images/workspace-controller \
+    --image "ghcr.io/workspace-operator/workspace-controller:$(sed -n 's/^appVersion: //p' charts/workspace/Chart.yaml)"
 }
 
-start_operator() {
-  say "starting the operator"
-  bin/kubectl apply --server-side -f config/crd
-  bin/kubectl wait --for=condition=Established crd/workspaces.kaito.sh --timeout=60s
-  bin/kubectl create namespace kaito-workspace --dry-run=client -o yaml | bin/kubectl apply -f -
-  cat >"$work/config.yaml" <<'YAML'
-apiVersion: config.kaito.sh/v1alpha1
-kind: Configuration
-featureGates:
-  gatewayAPIInferenceExtension: true
-YAML
-  bin/workspace-controller --config "$work/config.yaml" --namespace kaito-workspace --metrics-bind-address 0 \
-    --health-probe-bind-address 0 >"$work/operator.log" 2>&1 &
-  operator=$!
+install_operator() {
+  say "installing the operator and Flux"
+  local more
+  read -ra more <<<"${HELM_ARGS:-}"
+  show helm upgrade --install kaito-workspace charts/workspace --namespace "$namespace" --create-namespace \
+    --set featureGates.gatewayAPIInferenceExtension=true --wait "${more[@]}"
+  show kubectl get pods --namespace "$namespace"
 }
 
 apply_workspaces() {
@@ -100,11 +93,11 @@ apply_workspaces() {
 
 show_objects() {
   say "what the operator made"
-  show get ocirepository,helmrelease
-  show get inferencepool
-  show get pods -l inferencepool -o wide
-  show get deployments,pods -l kaito.sh/workspace
-  show get workspaces -o wide
+  show kubectl get ocirepository,helmrelease
+  show kubectl get inferencepool
+  show kubectl get pods -l inferencepool -o wide
+  show kubectl get deployments,pods -l kaito.sh/workspace
+  show kubectl get workspaces -o wide
 }
 
 ask() {
@@ -124,7 +117,7 @@ build
 built=$SECONDS
 start_cluster
 started=$SECONDS
-start_operator
+install_operator
 applying=$SECONDS
 apply_workspaces
 ready=$SECONDS
@@ -137,4 +130,4 @@ done
 if [ -n "${KEEP:-}" ]; then
   say "the cluster stays: export KUBECONFIG=$KUBECONFIG, and bin/cluster down --tier node when you are done"
 fi
-figures="build_seconds=$built start_seconds=$((started - built)) ready_seconds=$((ready - applying)) answers=$answers"
+figures="build_seconds=$built start_seconds=$((started - built)) install_seconds=$((applying - started)) ready_seconds=$((ready - applying)) answers=$answers"
