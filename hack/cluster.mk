@@ -17,7 +17,7 @@ cluster-build-api: bin/cluster ## Build the API server, etcd and kubectl into bi
 	bin/cluster build --tier api
 
 cluster-build-node: bin/cluster ## Build everything of the local cluster
-	bin/cluster build --tier node
+	bin/cluster build --tier node --gateway
 
 cluster-up: bin/cluster ## Start the local cluster (CLUSTER_TIER=api|node)
 	bin/cluster up --tier $(CLUSTER_TIER) $(CLUSTER_ARGS)

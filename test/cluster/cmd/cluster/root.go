@@ -34,7 +34,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&w.name, "name", os.Getenv("CLUSTER_NAME"), "name of the cluster (default: $CLUSTER_NAME, or its tier)")
 	flags.StringVar(&w.state, "state", "", "state directory (default: .cluster/NAME beside this program)")
 	root.AddCommand(newUp(w), newDown(w), newStatus(w), newKubeconfig(w), newStop(w), newStart(w), newBuild(w), newLoad(w),
-		newServeRegistry(), newServeGPUs())
+		newServeRegistry(), newServeGPUs(), newServeLoadBalancer())
 	return root
 }
 

@@ -6,7 +6,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/balancer"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/gpu"
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/kubectl"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/registry"
 )
 
@@ -35,5 +37,18 @@ func newServeGPUs() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&plugin.Dir, "dir", "", "kubelet's directory of plugin sockets")
 	cmd.Flags().IntVar(&plugin.Count, "count", 0, "number of devices")
+	return cmd
+}
+
+func newServeLoadBalancer() *cobra.Command {
+	var client kubectl.Client
+	cmd := &cobra.Command{
+		Use: "serve-load-balancer", Hidden: true, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return balancer.Serve(cmd.Context(), client, cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&client.Program, "kubectl", "", "path of kubectl")
+	cmd.Flags().StringVar(&client.Kubeconfig, "kubeconfig", "", "access to the cluster")
 	return cmd
 }

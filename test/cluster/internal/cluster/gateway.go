@@ -101,7 +101,7 @@ func (c *Cluster) installIstio(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(c.Bin, "helm"), "template", "istiod", c.gatewayFile(build.IstioChart),
-		"--namespace", istioNamespace, "--set-string", strings.Join(istioValues(tag), ","))
+		"--namespace", istioNamespace, "--set", strings.Join(istioValues(tag), ","))
 	cmd.Env = append(os.Environ(), "HELM_CACHE_HOME="+c.Dir.Under("helm"), "HELM_CONFIG_HOME="+c.Dir.Under("helm"))
 	manifests, err := cmd.Output()
 	if err != nil {

@@ -34,7 +34,7 @@ func (c *Cluster) nodes() []node.Node {
 }
 
 func (c *Cluster) bridge() machine.Bridge {
-	b := machine.Bridge{Name: node.Bridge, Addresses: []string{node.Gateway + node.Prefix}}
+	b := machine.Bridge{Name: node.Bridge, Addresses: []string{node.Gateway + node.Prefix}, Services: controlplane.ServiceCIDR}
 	for _, n := range c.nodes() {
 		b.Addresses = append(b.Addresses, n.Address+"/32")
 	}
@@ -188,7 +188,7 @@ func (c *Cluster) startNodes(ctx context.Context) error {
 	if err := os.WriteFile(proxy.ConfigFile, []byte(config), 0o644); err != nil {
 		return err
 	}
-	specs := []process.Spec{proxy.Spec()}
+	specs := []process.Spec{proxy.Spec(), c.balancerSpec()}
 	for _, n := range c.nodes() {
 		specs = append(specs, n.KubeletSpec())
 		if c.Config.GPUs > 0 {
@@ -213,6 +213,14 @@ func (c *Cluster) gpuSpec(n node.Node) process.Spec {
 	return process.Spec{
 		Name: "gpus-" + n.Name, Path: c.Self, Endpoint: fmt.Sprintf("%d x %s", c.Config.GPUs, gpu.Resource),
 		Args: []string{"serve-gpus", "--dir", filepath.Join(n.KubeletDir(), "plugins_registry"), "--count", fmt.Sprint(c.Config.GPUs)},
+	}
+}
+
+func (c *Cluster) balancerSpec() process.Spec {
+	client := c.Kubectl()
+	return process.Spec{
+		Name: "load-balancer", Path: c.Self, Endpoint: "Services of type LoadBalancer",
+		Args: []string{"serve-load-balancer", "--kubectl", client.Program, "--kubeconfig", client.Kubeconfig},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,11 +22,15 @@ type Bridge struct {
 	Name string
 	// Addresses with their prefix length; the first is the pods' gateway.
 	Addresses []string
+	// Services is the range of cluster IPs. On a machine without a default route the kernel refuses to send there before
+	// kube-proxy can translate.
+	Services string
 }
 
 // Exists tells whether the bridge is there.
 func (b Bridge) Exists() bool {
-	_, err := os.Stat(filepath.Join("/sys/class/net", b.Name))
+	// Not by /sys, which may show another network namespace than the one that this process is in.
+	_, err := net.InterfaceByName(b.Name)
 	return err == nil
 }
 
@@ -39,7 +44,8 @@ func (b Bridge) Up() error {
 	for _, address := range b.Addresses {
 		commands = append(commands, []string{"addr", "add", address, "dev", b.Name})
 	}
-	for _, command := range append(commands, []string{"link", "set", b.Name, "up"}) {
+	commands = append(commands, []string{"link", "set", b.Name, "up"}, []string{"route", "add", b.Services, "dev", b.Name})
+	for _, command := range commands {
 		if err := run("ip", command...); err != nil {
 			return err
 		}
@@ -52,13 +58,17 @@ func (b Bridge) Down() error {
 	if !b.Exists() {
 		return nil
 	}
-	ports, err := filepath.Glob(filepath.Join("/sys/class/net", b.Name, "brif", "*"))
+	listed, err := exec.Command("ip", "-oneline", "link", "show", "master", b.Name).Output()
 	if err != nil {
-		return err
+		return fmt.Errorf("listing what is plugged into %s: %w", b.Name, err)
 	}
 	var failed error
-	for _, port := range ports {
-		failed = errors.Join(failed, run("ip", "link", "del", filepath.Base(port)))
+	for line := range strings.Lines(string(listed)) {
+		// 7: veth1a2b3c@if2: <BROADCAST,…
+		_, rest, _ := strings.Cut(line, ": ")
+		port, _, _ := strings.Cut(rest, ":")
+		port, _, _ = strings.Cut(port, "@")
+		failed = errors.Join(failed, run("ip", "link", "del", port))
 	}
 	return errors.Join(failed, run("ip", "link", "del", b.Name))
 }
