@@ -26,11 +26,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 	"github.com/workspace-operator/workspace-operator/internal/status"
 	"github.com/workspace-operator/workspace-operator/internal/status/statustest"
 )
@@ -41,7 +44,7 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, apiextensionsv1.AddToScheme, v1beta1.AddToScheme,
-		sourcev1.AddToScheme, helmv2.AddToScheme, inferencev1.Install,
+		sourcev1.AddToScheme, helmv2.AddToScheme, inferencev1.Install, gatewayv1.Install, gatewayv1beta1.Install, route.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
@@ -51,11 +54,16 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 	for _, kind := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Pod{}, &policyv1.PodDisruptionBudget{},
 		&corev1.ConfigMap{}, &sourcev1.OCIRepository{}, &helmv2.HelmRelease{}, &inferencev1.InferencePool{},
+		&gatewayv1.HTTPRoute{}, &gatewayv1.BackendTLSPolicy{}, &route.DestinationRule{},
 	} {
 		b = b.WithIndex(kind, observe.ByWorkspace, func(obj client.Object) []string { return []string{observe.WorkspaceOf(obj)} })
 	}
-	options := cacheOptions(t)
+	b = withRoutes(b)
 	for _, obj := range objects {
+		options := cacheOptions(t)
+		if isRouting(obj) {
+			options = observe.RoutingCacheOptions(untouched)
+		}
 		if kept := ingest(t, options, obj); kept != nil {
 			b = b.WithObjects(kept)
 		}
@@ -65,16 +73,19 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 
 func cacheOptions(t *testing.T) cache.Options {
 	t.Helper()
-	options, err := observe.CacheOptions(func(trim func(client.Object)) toolscache.TransformFunc {
-		return func(in any) (any, error) {
-			trim(in.(client.Object))
-			return in, nil
-		}
-	})
+	options, err := observe.CacheOptions(untouched)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return options
+}
+
+// untouched only trims.
+func untouched(trim func(client.Object)) toolscache.TransformFunc {
+	return func(in any) (any, error) {
+		trim(in.(client.Object))
+		return in, nil
+	}
 }
 
 // ingest is a copy of the object as the cache would hold it; nil if it would not.
@@ -86,7 +97,7 @@ func ingest(t *testing.T, options cache.Options, obj client.Object) client.Objec
 			selector, transform = by.Label, by.Transform
 		}
 	}
-	if !selector.Matches(labels.Set(obj.GetLabels())) {
+	if selector != nil && !selector.Matches(labels.Set(obj.GetLabels())) {
 		return nil
 	}
 	once, err := transform(obj.DeepCopyObject())
@@ -119,7 +130,7 @@ func TestTrimmedIsEnough(t *testing.T) {
 			for _, step := range c.Steps {
 				whole := step.Input(now)
 				trimmed := whole
-				trimmed.Children = observed(t, step)
+				trimmed.Children, trimmed.Routing = observed(t, step, whole)
 				if diff := cmp.Diff(judge(whole), judge(trimmed)); diff != "" {
 					t.Errorf("%s (-whole +trimmed):\n%s", step.Name, diff)
 				}
@@ -140,15 +151,18 @@ func judge(in status.Input) verdict {
 }
 
 // observed is what the Observer finds of a step's objects, once they have gone through the caches.
-func observed(t *testing.T, step statustest.Step) status.Children {
+func observed(t *testing.T, step statustest.Step, whole status.Input) (status.Children, status.Routing) {
 	t.Helper()
 	ws := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: "default", UID: "1"}}
 	var objects []client.Object
 	for _, o := range step.Objects {
 		obj := o.DeepCopyObject().(client.Object)
-		ws.Name = observe.WorkspaceOf(obj)
+		name := observe.WorkspaceOf(obj)
+		if name != "" {
+			ws.Name = name
+		}
 		_, isPod := obj.(*corev1.Pod)
-		if !isPod && obj.GetLabels()[helmv2.GroupVersion.Group+"/name"] == "" {
+		if !isPod && name != "" && obj.GetLabels()[helmv2.GroupVersion.Group+"/name"] == "" {
 			obj.SetOwnerReferences([]metav1.OwnerReference{controllerRef(ws)})
 		}
 		if obj.GetDeletionTimestamp() != nil {
@@ -156,12 +170,22 @@ func observed(t *testing.T, step statustest.Step) status.Children {
 		}
 		objects = append(objects, obj)
 	}
-	c := store(t, objects...)
-	children, err := observer(t, c).Children(t.Context(), ws, observe.APIs{Flux: true, InferencePool: true})
+	o, apis := observer(t, store(t, objects...)), everything()
+	children, err := o.Children(t.Context(), ws, apis)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return children.Children
+	if whole.Plan == nil || whole.Plan.Route == nil || len(whole.Routing.Missing) > 0 {
+		return children.Children, whole.Routing
+	}
+	p := *whole.Plan
+	p.Owner.UID = ws.UID
+	routing, err := o.Routing(t.Context(), p, apis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routing.Proof = whole.Routing.Proof
+	return children.Children, routing
 }
 
 func observer(t *testing.T, c client.Client) *observe.Observer {

@@ -1,0 +1,198 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package observe_test
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
+
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/accelerator"
+	"github.com/workspace-operator/workspace-operator/internal/observe"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
+)
+
+// everything is a cluster that serves all that is optional.
+func everything() observe.APIs {
+	return observe.APIsOf(slices.Sorted(maps.Keys(observe.OptionalAPIs())))
+}
+
+// atGateway is a configuration with a default Gateway.
+func atGateway(bodyBased bool) configv1alpha1.Gateway {
+	return configv1alpha1.Gateway{
+		Default:          &configv1alpha1.GatewayReference{Namespace: "gateways", Name: "inference-gateway"},
+		BodyBasedRouting: configv1alpha1.BodyBasedRouting{Enabled: bodyBased},
+	}
+}
+
+// withRoutes adds the indexes of routes, with body-based routing.
+func withRoutes(b *fake.ClientBuilder) *fake.ClientBuilder {
+	return b.WithIndex(&gatewayv1.HTTPRoute{}, observe.ByPool, func(obj client.Object) []string {
+		return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
+	}).WithIndex(&v1beta1.Workspace{}, observe.ByClaim, func(obj client.Object) []string {
+		var keys []string
+		for _, claim := range plan.ClaimsOf(obj.(*v1beta1.Workspace), atGateway(true)) {
+			keys = append(keys, claim.Key())
+		}
+		return keys
+	})
+}
+
+func isRouting(obj client.Object) bool {
+	switch obj.(type) {
+	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1.HTTPRoute, *gatewayv1beta1.ReferenceGrant:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestMissingForRoutes: what must be installed follows from what would be written.
+func TestMissingForRoutes(t *testing.T) {
+	t.Parallel()
+	gateways := []string{observe.CRDGatewayClass, observe.CRDGateway, observe.CRDHTTPRoute}
+	verified := &plan.PickerTLS{}
+	for name, c := range map[string]struct {
+		route  plan.Route
+		served []string
+		want   []string
+	}{
+		"nothing, Istio": {
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio}, nil,
+			[]string{observe.CRDDestinationRule, observe.CRDGatewayClass, observe.CRDGateway, observe.CRDHTTPRoute},
+		},
+		"Gateway API without Istio": {
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio, TLS: verified}, gateways, []string{observe.CRDDestinationRule},
+		},
+		"others verify by a policy": {
+			plan.Route{Implementation: configv1alpha1.ImplementationOther, TLS: verified}, gateways, []string{observe.CRDBackendTLSPolicy},
+		},
+		"others do not verify": {plan.Route{Implementation: configv1alpha1.ImplementationOther}, gateways, nil},
+		"the list of models needs a grant": {
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio, BodyBased: true},
+			append(slices.Clone(gateways), observe.CRDDestinationRule), []string{observe.CRDReferenceGrant},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			routing, err := observer(t, store(t)).Routing(t.Context(), plan.Plan{Route: &c.route}, observe.APIsOf(c.served))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, routing.Missing, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRoutingNoNews: a Gateway that counts its routes, and what others route to their Services, concern no Workspace.
+func TestRoutingNoNews(t *testing.T) {
+	t.Parallel()
+	gateway := func(attached int32) *gatewayv1.Gateway {
+		return &gatewayv1.Gateway{Status: gatewayv1.GatewayStatus{Listeners: []gatewayv1.ListenerStatus{{Name: "http", AttachedRoutes: attached}}}}
+	}
+	service := func(name string, accepted string) *gatewayv1.HTTPRoute {
+		r := &gatewayv1.HTTPRoute{Spec: gatewayv1.HTTPRouteSpec{Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{{
+			BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: gatewayv1.ObjectName(name)}},
+		}}}}}}
+		r.Status.Parents = []gatewayv1.RouteParentStatus{{Conditions: []metav1.Condition{{Type: "Accepted", Reason: accepted}}}}
+		return r
+	}
+	for name, c := range map[string]struct{ before, after client.Object }{
+		"attached routes":    {gateway(1), gateway(2)},
+		"a route elsewhere":  {service("a", "Accepted"), service("b", "NoMatchingParent")},
+		"a grant's contents": {&gatewayv1beta1.ReferenceGrant{}, &gatewayv1beta1.ReferenceGrant{Spec: gatewayv1beta1.ReferenceGrantSpec{From: []gatewayv1beta1.ReferenceGrantFrom{{Kind: "HTTPRoute"}}}}},
+	} {
+		options := observe.RoutingCacheOptions(untouched)
+		if diff := cmp.Diff(ingest(t, options, c.before), ingest(t, options, c.after)); diff != "" {
+			t.Errorf("%s: the cache takes it for a change:\n%s", name, diff)
+		}
+	}
+}
+
+// TestHolder: of two Workspaces with one claim the older has it, and each claim counts by itself.
+func TestHolder(t *testing.T) {
+	t.Parallel()
+	named := func(name string, age int, change func(*v1beta1.InferenceSpec)) *v1beta1.Workspace {
+		ws := &v1beta1.Workspace{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "models", Name: name, UID: types.UID(name),
+				CreationTimestamp: metav1.NewTime(time.Date(2030, 1, 1, 12-age, 0, 0, 0, time.UTC)),
+			},
+			Inference: &v1beta1.InferenceSpec{Preset: &v1beta1.PresetSpec{Name: "phi-4"}},
+		}
+		change(ws.Inference)
+		return ws
+	}
+	plain := func(*v1beta1.InferenceSpec) {}
+	host := func(names ...string) func(*v1beta1.InferenceSpec) {
+		return func(i *v1beta1.InferenceSpec) { i.Gateway = &v1beta1.GatewaySpec{Hostnames: names} }
+	}
+	section := func(name string) func(*v1beta1.InferenceSpec) {
+		return func(i *v1beta1.InferenceSpec) {
+			i.Gateway = &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Namespace: "gateways", Name: "inference-gateway", SectionName: name}}}
+		}
+	}
+	adapter := func(i *v1beta1.InferenceSpec) {
+		i.Preset.Name = "llama"
+		i.Adapters = []v1beta1.AdapterSpec{{Source: &v1beta1.DataSource{Name: "phi-4"}}}
+	}
+	deleted := named("older", 2, plain)
+	deleted.DeletionTimestamp, deleted.Finalizers = new(metav1.Now()), []string{"tests/keep"}
+	for name, c := range map[string]struct {
+		other  *v1beta1.Workspace
+		change func(*v1beta1.InferenceSpec)
+		held   bool
+	}{
+		"older":                       {named("older", 2, plain), plain, true},
+		"younger":                     {named("younger", 0, plain), plain, false},
+		"as old, first by name":       {named("a", 1, plain), plain, true},
+		"as old, last by name":        {named("z", 1, plain), plain, false},
+		"older, but it goes":          {deleted, plain, false},
+		"another model":               {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Preset.Name = "llama" }), plain, false},
+		"the model in other letters":  {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Preset.Name = "PHI-4" }), plain, true},
+		"an adapter of the name":      {named("older", 2, adapter), plain, true},
+		"another host":                {named("older", 2, host("a.example.com")), host("b.example.com"), false},
+		"one host in common":          {named("older", 2, host("a.example.com", "c.example.com")), host("b.example.com", "c.example.com"), true},
+		"a host is narrower than all": {named("older", 2, plain), host("b.example.com"), false},
+		"another listener":            {named("older", 2, section("a")), section("b"), false},
+		"all listeners":               {named("older", 2, plain), section("b"), true},
+		"no route":                    {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} }), plain, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ws := named("phi", 1, c.change)
+			instances, err := accelerator.Default()
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := store(t, ws, c.other)
+			claim, holder, err := observe.New(s, s, configv1alpha1.Configuration{Gateway: atGateway(true)}, instances).Holder(t.Context(), ws)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := ws.Name
+			if c.held {
+				want = c.other.Name
+			}
+			if holder.Name != want {
+				t.Errorf("%s has it by %q, want %s", holder.Name, claim, want)
+			}
+		})
+	}
+}
