@@ -190,7 +190,7 @@ func (st *stage) until(ctx context.Context, what string, limit time.Duration, do
 
 // allReady waits until so many Workspaces are Ready.
 func (st *stage) allReady(ctx context.Context, count int) error {
-	limit := time.Minute + time.Duration(count)*100*time.Millisecond
+	limit := time.Minute + time.Duration(count)*300*time.Millisecond
 	return st.until(ctx, "Workspaces Ready", limit, func() (bool, string) {
 		ready := st.fleet.Ready()
 		return ready >= count, fmt.Sprintf("%d of %d", ready, count)

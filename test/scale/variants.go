@@ -81,20 +81,14 @@ func (b *bench) hol(ctx context.Context) error {
 // foreign is a burst in a cluster that is full of what is not ours.
 func (b *bench) foreign(ctx context.Context) error {
 	n := b.options.n
-	pods, releases := 10_000, 2000
-	if b.options.ci {
-		pods, releases = 10*n, 2*n
-	}
 	return b.on(ctx, everything(), func(ctx context.Context, st *stage) error {
-		if err := st.crowd(ctx, pods, releases); err != nil {
+		s := st.begin("foreign", n)
+		if err := st.crowd(ctx, s); err != nil {
 			return err
 		}
 		if err := st.startWarm(ctx); err != nil {
 			return err
 		}
-		s := st.begin("foreign", n)
-		s.Add("foreign Pods, and as many Secrets", float64(pods), "")
-		s.Add("foreign HelmReleases", float64(releases), "")
 		if err := st.populate(ctx, s, fleet.Names(prefix, n)); err != nil {
 			return err
 		}
@@ -115,7 +109,13 @@ func (b *bench) result(scenario string) *report.Scenario {
 }
 
 // crowd fills the cluster.
-func (st *stage) crowd(ctx context.Context, pods, releases int) error {
+func (st *stage) crowd(ctx context.Context, s *report.Scenario) error {
+	pods, releases := 10_000, 2000
+	if st.options.ci {
+		pods, releases = 10*s.N, 2*s.N
+	}
+	s.Add("foreign Pods, and as many Secrets", float64(pods), "")
+	s.Add("foreign HelmReleases", float64(releases), "")
 	secret := make([]byte, 4096)
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: lab.Foreign, Name: "default"}}
 	if err := st.lab.Client.Create(ctx, account); err != nil {

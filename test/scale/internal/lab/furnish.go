@@ -68,6 +68,7 @@ func (l *Lab) applyFiles(ctx context.Context, dir string) error {
 	return nil
 }
 
+// applyFile also waits until the API server serves what the file defines.
 func (l *Lab) applyFile(ctx context.Context, name string) error {
 	file, err := os.Open(name)
 	if err != nil {
@@ -87,6 +88,9 @@ func (l *Lab) applyFile(ctx context.Context, name string) error {
 			continue
 		}
 		err := l.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(obj), client.ForceOwnership, client.FieldOwner("scale-load"))
+		if err == nil && obj.GetKind() == "CustomResourceDefinition" {
+			err = l.waitServed(ctx, obj)
+		}
 		if err != nil {
 			return err
 		}
