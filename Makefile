@@ -20,6 +20,7 @@ CONTROLLER_GEN := $(BIN)/controller-gen
 CRD_REF_DOCS := $(BIN)/crd-ref-docs
 GOLANGCI_LINT := $(BIN)/golangci-lint
 GOTESTSUM := $(BIN)/gotestsum
+BENCHSTAT := $(BIN)/benchstat
 
 # Modules with code of their own; those under test/cluster/build pin programs of other projects.
 MODULES := $(patsubst %/go.mod,%,$(wildcard ./go.mod hack/release/go.mod test/chart/go.mod test/charts/go.mod test/cluster/go.mod))
@@ -80,8 +81,10 @@ golden: ## Rewrite the golden files; read the diff
 	  xargs -n1 dirname | sort -u) -update
 
 .PHONY: bench
-bench: ## Run the micro benchmarks
-	go test -run '^$$' -bench . -benchmem ./internal/...
+bench: $(BENCHSTAT) ## Run the micro benchmarks, and compare with BASE, a dist/bench.txt of before
+	@mkdir -p dist
+	go test -run '^$$' -bench . -benchmem -count $(or $(COUNT),6) ./internal/... | grep -v 'no test files' | tee dist/bench.txt
+	$(BENCHSTAT) $(BASE) dist/bench.txt
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters, and prove the import rules
@@ -117,6 +120,8 @@ $(CRD_REF_DOCS): $(TOOLS)
 	$(call build-tool,github.com/elastic/crd-ref-docs)
 $(GOTESTSUM): $(TOOLS)
 	$(call build-tool,gotest.tools/gotestsum)
+$(BENCHSTAT): $(TOOLS)
+	$(call build-tool,golang.org/x/perf/cmd/benchstat)
 # golangci-lint with kube-api-linter linked in; its version is golangci-lint's line in hack/tools/go.mod.
 $(GOLANGCI_LINT): $(TOOLS)
 	$(call build-tool,sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter)

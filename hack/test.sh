@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # These have commands of their own: they need a whole cluster, or measure. test/lint is part of make lint.
-own_commands='/test/(e2e|scale|lint)(/|$)'
+own_commands='/test/(e2e(/|$)|scale$|lint(/|$))'
 
 gotestsum=$PWD/bin/gotestsum
 results=$(mktemp)

@@ -73,7 +73,7 @@ func (st *stage) steady(ctx context.Context, s *report.Scenario) error {
 	if err != nil {
 		return err
 	}
-	counts, err := st.count(s, agent, w, st.options.n)
+	counts, err := st.count(s, st.agent(), w, st.options.n)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (st *stage) flip(ctx context.Context, s *report.Scenario, names []string) e
 	s.Limit("child not ready to Ready=False, p99", falls.P99.Seconds(), "s", 1)
 	s.Limit("child ready to Ready=True, p99", rises.P99.Seconds(), "s", 1)
 	s.Count("falls of Ready per turn", float64(st.fleet.Flaps(start))/float64(len(names)), 1)
-	counts, err := st.count(s, agent, audit.Window{From: start}, len(names))
+	counts, err := st.count(s, st.agent(), audit.Window{From: start}, len(names))
 	if err != nil {
 		return err
 	}
@@ -196,11 +196,11 @@ func (st *stage) drift(ctx context.Context, s *report.Scenario, names []string) 
 		return err
 	}
 	n := float64(len(names))
-	counts, err := st.count(s, agent, w, len(names))
+	counts, err := st.count(s, st.agent(), w, len(names))
 	if err != nil {
 		return err
 	}
-	last, err := audit.LastChild(st.lab.Audit, agent, w)
+	last, err := audit.LastChild(st.lab.Audit, st.agent(), w)
 	if err != nil {
 		return err
 	}
@@ -248,7 +248,7 @@ func (st *stage) churn(ctx context.Context, s *report.Scenario, names []string) 
 		return err
 	}
 	n := float64(len(names))
-	counts, err := st.count(s, agent, w, len(names))
+	counts, err := st.count(s, st.agent(), w, len(names))
 	if err != nil {
 		return err
 	}

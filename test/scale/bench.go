@@ -25,8 +25,8 @@ import (
 	"github.com/workspace-operator/workspace-operator/test/scale/internal/subject"
 )
 
-// agent is how the controller shows in the audit log.
-const agent = "workspace-controller"
+// agent is how the controller shows in the audit log: by the name of its file.
+func (b *bench) agent() string { return filepath.Base(b.options.controller) }
 
 // prefix of the names of most Workspaces.
 const prefix = "ws"

@@ -226,7 +226,7 @@ func (st *stage) populate(ctx context.Context, s *report.Scenario, names []strin
 
 // times adds how long it took.
 func (st *stage) times(s *report.Scenario, names []string, w audit.Window) error {
-	last, err := audit.LastChild(st.lab.Audit, agent, w)
+	last, err := audit.LastChild(st.lab.Audit, st.agent(), w)
 	if err != nil {
 		return err
 	}
@@ -247,9 +247,12 @@ func (st *stage) times(s *report.Scenario, names []string, w audit.Window) error
 
 // counts adds the requests per Workspace.
 func (st *stage) counts(s *report.Scenario, names []string, w audit.Window) error {
-	counts, err := st.count(s, agent, w, len(names))
+	counts, err := st.count(s, st.agent(), w, len(names))
 	if err != nil {
 		return err
+	}
+	if len(counts) == 0 {
+		return fmt.Errorf("the audit log has no request of %s: nothing was measured", st.agent())
 	}
 	n := float64(len(names))
 	sum := func(prefixes ...string) float64 {

@@ -48,7 +48,7 @@ func (st *stage) restart(ctx context.Context, s *report.Scenario) error {
 		return err
 	}
 	w.To = time.Now()
-	counts, err := st.count(s, agent, w, st.options.n)
+	counts, err := st.count(s, st.agent(), w, st.options.n)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (st *stage) delete(ctx context.Context, s *report.Scenario, names []string)
 	if err := st.quiet(ctx, 2*time.Second); err != nil {
 		return err
 	}
-	counts, err := st.count(s, agent, w, len(all))
+	counts, err := st.count(s, st.agent(), w, len(all))
 	if err != nil {
 		return err
 	}

@@ -188,7 +188,7 @@ func (b *bench) fluxlate(ctx context.Context) error {
 			return err
 		}
 		s.Count("reconciles per Workspace", (after.Reconciles()-before.Reconciles())/float64(n), 6)
-		counts, err := st.count(s, agent, w, n)
+		counts, err := st.count(s, st.agent(), w, n)
 		if err != nil {
 			return err
 		}

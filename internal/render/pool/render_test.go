@@ -265,6 +265,7 @@ func TestSupported(t *testing.T) {
 
 func BenchmarkRender(b *testing.B) {
 	p := configured(example())
+	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := pool.Render(p, plan.ShapeStatefulSet); err != nil {
 			b.Fatal(err)

@@ -35,9 +35,10 @@ func Read(in io.Reader) ([]Scenario, error) {
 	}
 }
 
-// Markdown writes a section for each scenario, with a column for each N.
+// Markdown writes a table of what is promised, and a section for each scenario with a column for each N.
 func Markdown(records []Scenario) string {
 	var out strings.Builder
+	_, _ = out.WriteString(summary(records))
 	var done []string
 	for _, s := range records {
 		if slices.Contains(done, s.Scenario) {
