@@ -26,8 +26,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // cluster is what all tests work on.
@@ -80,7 +82,7 @@ func (c *cluster) up(ctx context.Context) error {
 		return err
 	}
 	c.own = true
-	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gpus", "16")
+	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gateway", "--gpus", "16")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("starting the cluster: %w", err)
@@ -102,7 +104,7 @@ func (c *cluster) connect() error {
 	c.config = config
 	scheme := runtime.NewScheme()
 	err = errors.Join(clientgoscheme.AddToScheme(scheme), v1beta1.AddToScheme(scheme), sourcev1.AddToScheme(scheme),
-		helmv2.AddToScheme(scheme), inferencev1.Install(scheme))
+		helmv2.AddToScheme(scheme), inferencev1.Install(scheme), gatewayv1.Install(scheme), route.AddToScheme(scheme))
 	if err != nil {
 		return err
 	}

@@ -153,9 +153,18 @@ func (c *cluster) runOperator(ctx context.Context, configuration string) (*opera
 	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
+	models, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.offerModels(ctx, models); err != nil {
+		return nil, err
+	}
 	o := &operator{cluster: c, log: filepath.Join(c.dir, "operator-"+port+".log"), done: make(chan struct{})}
 	o.command = exec.Command(program("workspace-controller"), "--config="+config, "--namespace="+operatorNamespace,
-		"--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address="+address)
+		"--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address="+address,
+		// By this port alone: pods ask, too.
+		"--models-bind-address="+strings.TrimPrefix(models, "127.0.0.1"))
 	o.command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorKubeconfig())
 	if err := o.start(); err != nil {
 		return nil, fmt.Errorf("starting the operator: %w", err)

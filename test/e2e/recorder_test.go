@@ -62,6 +62,7 @@ func (r *recorder) note(ws *v1beta1.Workspace) {
 	r.seen[ws.Name] = ws.ResourceVersion
 	for _, condition := range []string{
 		v1beta1.ConditionReady, v1beta1.ConditionResourceReady, v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady,
+		v1beta1.ConditionRouteReady,
 	} {
 		key := [2]string{ws.Name, condition}
 		value := "absent"
