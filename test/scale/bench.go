@@ -190,7 +190,8 @@ func (st *stage) until(ctx context.Context, what string, limit time.Duration, do
 
 // allReady waits until so many Workspaces are Ready.
 func (st *stage) allReady(ctx context.Context, count int) error {
-	limit := time.Minute + time.Duration(count)*300*time.Millisecond
+	// Enough on a machine that others use too.
+	limit := time.Minute + time.Duration(count)*time.Second
 	return st.until(ctx, "Workspaces Ready", limit, func() (bool, string) {
 		ready := st.fleet.Ready()
 		return ready >= count, fmt.Sprintf("%d of %d", ready, count)
@@ -200,7 +201,7 @@ func (st *stage) allReady(ctx context.Context, count int) error {
 // quiet waits until the controller has had nothing to do for a while.
 func (st *stage) quiet(ctx context.Context, pause time.Duration) error {
 	last, since := -1.0, time.Now()
-	return st.until(ctx, "quiet", 3*time.Minute, func() (bool, string) {
+	return st.until(ctx, "quiet", 10*time.Minute, func() (bool, string) {
 		m, err := st.controller.Metrics(ctx)
 		if err != nil {
 			return false, err.Error()

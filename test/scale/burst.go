@@ -174,8 +174,8 @@ func (b *bench) burst(ctx context.Context) error {
 		if err := st.end(s); err != nil {
 			return err
 		}
-		for _, act := range acts() {
-			if !slices.Contains(b.options.scenarios, act) {
+		for _, act := range b.options.scenarios {
+			if !slices.Contains(acts(), act) {
 				continue
 			}
 			if err := st.act(ctx, act); err != nil {

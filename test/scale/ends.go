@@ -33,7 +33,7 @@ func (st *stage) restart(ctx context.Context, s *report.Scenario) error {
 	}
 	s.Add("caches filled", time.Since(w.From).Seconds(), "s")
 	drained, depth := time.Time{}, 0.0
-	err := st.until(ctx, "queue drained", 5*time.Minute, func() (bool, string) {
+	err := st.until(ctx, "queue drained", 15*time.Minute, func() (bool, string) {
 		m, err := st.controller.Metrics(ctx)
 		if err != nil {
 			return false, err.Error()
@@ -121,7 +121,7 @@ func (st *stage) delete(ctx context.Context, s *report.Scenario, names []string)
 	if err != nil {
 		return err
 	}
-	err = st.until(ctx, "Workspaces gone", time.Minute, func() (bool, string) {
+	err = st.until(ctx, "Workspaces gone", 10*time.Minute, func() (bool, string) {
 		gone := len(st.fleet.Gone())
 		return gone == len(all), fmt.Sprintf("%d of %d", gone, len(all))
 	})

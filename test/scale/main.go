@@ -76,9 +76,10 @@ func acts() []string {
 func parse(args []string) (*options, error) {
 	o := &options{}
 	flags := pflag.NewFlagSet("scale", pflag.ContinueOnError)
-	known := append(variants(), acts()...)
+	known := slices.Concat(variants(), acts())
 	flags.StringVar(&o.root, "root", ".", "the repository")
-	flags.StringSliceVar(&o.scenarios, "scenario", known, "what to measure: "+strings.Join(known, ", "))
+	flags.StringSliceVar(&o.scenarios, "scenario", known, "what to measure: "+strings.Join(known, ", ")+
+		"; what happens to the fleet of burst happens in this order")
 	flags.StringVar(&o.controller, "controller", "bin/workspace-controller", "the program that is measured")
 	flags.IntVar(&o.n, "n", 1000, "how many Workspaces")
 	flags.IntVar(&o.nodes, "nodes", 1, "how many nodes share the GPUs")
