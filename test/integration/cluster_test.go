@@ -27,9 +27,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 const (
@@ -64,13 +67,24 @@ func fluxCRDs() []string {
 
 func poolCRD() string { return crd("gie", "inference.networking.k8s.io_inferencepools.yaml") }
 
+func gatewayCRDs() []string {
+	return []string{
+		crd("gateway-api", "gateway.networking.k8s.io_gatewayclasses.yaml"), crd("gateway-api", "gateway.networking.k8s.io_gateways.yaml"),
+		crd("gateway-api", "gateway.networking.k8s.io_httproutes.yaml"), crd("gateway-api", "gateway.networking.k8s.io_referencegrants.yaml"),
+		crd("gateway-api", "gateway.networking.k8s.io_backendtlspolicies.yaml"),
+	}
+}
+
+func istioCRD() string { return filepath.Join("testdata", "crds", "destinationrules.yaml") }
+
 func allCRDs() []string { return append(fluxCRDs(), workspaceCRD(), poolCRD()) }
 
 func newScheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	return scheme, errors.Join(
 		clientgoscheme.AddToScheme(scheme), apiextensionsv1.AddToScheme(scheme), v1beta1.AddToScheme(scheme),
-		sourcev1.AddToScheme(scheme), helmv2.AddToScheme(scheme), inferencev1.Install(scheme))
+		sourcev1.AddToScheme(scheme), helmv2.AddToScheme(scheme), inferencev1.Install(scheme),
+		gatewayv1.Install(scheme), gatewayv1beta1.Install(scheme), route.AddToScheme(scheme))
 }
 
 // newCluster starts a cluster. It is to be stopped also if there is an error.

@@ -94,7 +94,7 @@ func (c *cluster) run(configuration string) (*child, error) {
 	}
 	health := fmt.Sprintf("127.0.0.1:%d", port)
 	command := exec.Command(program, "--config="+config, "--namespace="+operatorNamespace, "--leader-elect",
-		"--metrics-bind-address=0", "--health-probe-bind-address="+health)
+		"--metrics-bind-address=0", "--models-bind-address=", "--health-probe-bind-address="+health)
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorConfig)
 	operator, err := startChild(filepath.Join(c.dir, "operator.log"), command)
 	if err != nil {

@@ -81,7 +81,8 @@ func (r *recorder) note(ws *v1beta1.Workspace) {
 	}
 	for _, condition := range []string{
 		v1beta1.ConditionReady, v1beta1.ConditionReconciling, v1beta1.ConditionStalled, v1beta1.ConditionResourceReady,
-		v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady, v1beta1.ConditionWorkspaceSucceeded,
+		v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady, v1beta1.ConditionRouteReady,
+		v1beta1.ConditionWorkspaceSucceeded,
 	} {
 		value := "absent"
 		if c := meta.FindStatusCondition(ws.Status.Conditions, condition); c != nil {
