@@ -32,7 +32,7 @@ type WorkspaceStatus struct {
 	// +optional
 	Replicas int32 `json:"replicas"`
 
-	// readyReplicas is the number of replicas of the current revision that serve.
+	// readyReplicas is the number of replicas that serve, also those of an earlier revision.
 	// +optional
 	ReadyReplicas int32 `json:"readyReplicas"`
 

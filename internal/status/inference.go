@@ -17,13 +17,13 @@ import (
 // inference judges whether every replica of the current revision serves.
 func inference(in Input) verdict {
 	const condition = v1beta1.ConditionInferenceReady
+	r := countReplicas(in)
 	switch {
-	case in.Plan == nil:
+	case in.Plan == nil && r.exist == 0:
 		return unplanned(in, condition)
 	case in.WorkloadErr != nil:
-		return failed(condition, in.WorkloadErr)
+		return refused(in, r)
 	}
-	r := countReplicas(in)
 	switch {
 	case r.complete() && r.wanted == 0:
 		return yes(condition, v1beta1.ReasonScaledToZero, "replicas is 0: nothing runs, and nothing is asked to")
@@ -45,6 +45,15 @@ func inference(in Input) verdict {
 	}
 	return no(condition, v1beta1.ReasonLoadingModel, fmt.Sprintf(
 		"%d of %d replicas serve; the others start or load the model", r.ready, r.wanted))
+}
+
+// refused is the verdict on a revision that cannot be written. The one before it is left alone.
+func refused(in Input, r replicas) verdict {
+	v := failed(v1beta1.ConditionInferenceReady, in.WorkloadErr)
+	if r.serving > 0 {
+		v.message += "; what served before goes on serving"
+	}
+	return v
 }
 
 // steady keeps the last words of a container that ends again in the same way: programs put times into them.
@@ -74,6 +83,8 @@ func unplanned(in Input, condition string) verdict {
 type replicas struct {
 	// wanted is what the plan asks for, exist what is there, ready what serves of the current revision.
 	wanted, exist, ready int32
+	// population and serving count those of every revision and shape.
+	population, serving int32
 	// outdated says that pods of an older revision are still there, or that the workload's controller has not looked yet.
 	outdated bool
 }
@@ -81,10 +92,12 @@ type replicas struct {
 func (r replicas) complete() bool { return !r.outdated && r.exist == r.wanted && r.ready == r.wanted }
 
 func countReplicas(in Input) replicas {
-	r := replicas{wanted: in.Plan.Topology.Replicas, outdated: in.WorkloadChanging}
-	if in.Plan.Topology.MultiNode() {
+	t := topology(in)
+	r := replicas{wanted: t.Replicas, outdated: in.WorkloadChanging}
+	r.countAll(in.Children)
+	if t.MultiNode() {
 		for _, s := range in.Children.StatefulSets {
-			countStatefulSet(s, in.Plan.Topology, &r)
+			countStatefulSet(s, t, &r)
 		}
 		r.outdated = r.outdated || len(in.Children.Deployments) > 0
 		return r
@@ -94,6 +107,49 @@ func countReplicas(in Input) replicas {
 	}
 	r.outdated = r.outdated || len(in.Children.StatefulSets) > 0
 	return r
+}
+
+// topology is the plan's, or that of what runs by an earlier plan.
+func topology(in Input) plan.Topology {
+	if in.Plan != nil {
+		return in.Plan.Topology
+	}
+	t := plan.Topology{NodesPerReplica: 1}
+	for _, d := range in.Children.Deployments {
+		t.Replicas = sizeOf(d.Spec.Replicas)
+	}
+	for _, s := range in.Children.StatefulSets {
+		if pods := sizeOf(s.Spec.Replicas); pods > 0 {
+			t.NodesPerReplica = pods
+			t.Replicas++
+		}
+	}
+	return t
+}
+
+// sizeOf reads spec.replicas, of which the API server's default is 1.
+func sizeOf(replicas *int32) int32 {
+	if replicas == nil {
+		return 1
+	}
+	return *replicas
+}
+
+func (r *replicas) countAll(c Children) {
+	for _, d := range c.Deployments {
+		r.population += d.Status.Replicas
+		r.serving += d.Status.ReadyReplicas
+	}
+	for _, s := range c.StatefulSets {
+		if s.Status.Replicas == 0 {
+			continue
+		}
+		r.population++
+		// The set's controller may not have looked at a new size yet; the pods of the old one serve until then.
+		if s.Status.ReadyReplicas == s.Status.Replicas && (s.Status.ObservedGeneration != s.Generation || s.Status.Replicas == sizeOf(s.Spec.Replicas)) {
+			r.serving++
+		}
+	}
 }
 
 func countDeployment(d *appsv1.Deployment, r *replicas) {

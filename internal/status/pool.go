@@ -9,7 +9,6 @@ import (
 	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	fluxmeta "github.com/fluxcd/pkg/apis/meta"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -189,12 +188,13 @@ func picker(in Input) verdict {
 // remedy is what follows from something that is missing or changed. Flux writes what the chart says and leaves what
 // somebody added beside it, such as a further label in the pool's selector.
 func remedy(in Input, reason string) string {
-	release := in.Children.Release
-	since := previous(in, v1beta1.ConditionInferencePoolReady)
-	asked, err := time.Parse(time.RFC3339Nano, release.Annotations[fluxmeta.ReconcileRequestAnnotation])
-	// Only a request that was made after the change says something about it; conditions know whole seconds.
-	tried := err == nil && since != nil && since.Reason == reason && !asked.Before(since.LastTransitionTime.Time) &&
-		release.Status.LastHandledReconcileAt == release.Annotations[fluxmeta.ReconcileRequestAnnotation]
+	since := in.Now
+	if c := previous(in, v1beta1.ConditionInferencePoolReady); c != nil && c.Status == metav1.ConditionFalse {
+		since = c.LastTransitionTime
+	}
+	// What Flux did before the change says nothing about it. Conditions know whole seconds.
+	handled, err := time.Parse(time.RFC3339Nano, in.Children.Release.Status.LastHandledReconcileAt)
+	tried := err == nil && !handled.Before(since.Time)
 	if reason != v1beta1.ReasonSelectorDrift || !tried {
 		return "; Flux was asked to repair it"
 	}

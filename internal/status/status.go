@@ -77,6 +77,18 @@ func (c Children) PoolShape(admitted plan.Shape) plan.Shape {
 	return admitted
 }
 
+// WorkloadShape is the shape of the workload that is there; empty if none is.
+func (c Children) WorkloadShape() plan.Shape {
+	switch {
+	case len(c.StatefulSets) > 0:
+		return plan.ShapeStatefulSet
+	case len(c.Deployments) > 0:
+		return plan.ShapeDeployment
+	default:
+		return ""
+	}
+}
+
 // Compute returns the status that in amounts to. It differs from in.Previous only where the world does.
 func Compute(in Input) v1beta1.WorkspaceStatus {
 	out := v1beta1.WorkspaceStatus{
@@ -184,14 +196,14 @@ func workerNodes(nodes []plan.Node) []string {
 func describe(in Input, out *v1beta1.WorkspaceStatus) {
 	p := in.Plan
 	if p == nil {
-		keepDescription(in.Previous, out)
+		keepDescription(in, out)
 		return
 	}
 	out.TargetNodeCount = p.Topology.Nodes()
 	out.Models = p.Models
 	replicas := countReplicas(in)
-	out.Replicas, out.ReadyReplicas = replicas.exist, replicas.ready
-	out.ReadyOfReplicas = fmt.Sprintf("%d/%d", replicas.ready, p.Topology.Replicas)
+	out.Replicas, out.ReadyReplicas = replicas.population, replicas.serving
+	out.ReadyOfReplicas = fmt.Sprintf("%d/%d", replicas.serving, p.Topology.Replicas)
 	out.Selector = selector(in)
 	if shape := shapeOf(in); shape != "" {
 		out.Workload = &v1beta1.WorkloadStatus{Kind: string(shape), Name: p.Names.Workloads[0]}
@@ -211,11 +223,14 @@ func describe(in Input, out *v1beta1.WorkspaceStatus) {
 }
 
 // keepDescription leaves what was said before: a Workspace that cannot be planned any more still serves as it did.
-func keepDescription(previous v1beta1.WorkspaceStatus, out *v1beta1.WorkspaceStatus) {
+func keepDescription(in Input, out *v1beta1.WorkspaceStatus) {
+	previous, replicas := in.Previous, countReplicas(in)
 	out.TargetNodeCount = previous.TargetNodeCount
 	out.Models = previous.Models
-	out.Replicas, out.ReadyReplicas = previous.Replicas, previous.ReadyReplicas
-	out.ReadyOfReplicas = previous.ReadyOfReplicas
+	out.Replicas, out.ReadyReplicas = replicas.population, replicas.serving
+	if _, wanted, ok := strings.Cut(previous.ReadyOfReplicas, "/"); ok {
+		out.ReadyOfReplicas = fmt.Sprintf("%d/%s", replicas.serving, wanted)
+	}
 	out.Selector = previous.Selector
 	out.Workload = previous.Workload
 	out.InferencePool = previous.InferencePool

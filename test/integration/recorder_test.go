@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,10 +99,19 @@ func (r *recorder) note(ws *v1beta1.Workspace) {
 			r.flaps = append(r.flaps, fmt.Sprintf("%s of %s: %s", condition, ws.Name, strings.Join(append(values, value), " → ")))
 		}
 		r.values[key] = append(values, value)
-		key.generation = 0
-		if all := r.all[key]; len(all) == 0 || all[len(all)-1] != value {
-			r.all[key] = append(all, value)
-		}
+		r.keep(key, value)
+	}
+	// Counts come and go with pods; only what they were is kept.
+	r.keep(conditionKey{uid: ws.UID, name: ws.Name, condition: readyReplicas}, strconv.Itoa(int(ws.Status.ReadyReplicas)))
+}
+
+// readyReplicas is recorded like a condition, and may go back.
+const readyReplicas = "readyReplicas"
+
+func (r *recorder) keep(key conditionKey, value string) {
+	key.generation = 0
+	if all := r.all[key]; len(all) == 0 || all[len(all)-1] != value {
+		r.all[key] = append(all, value)
 	}
 }
 
