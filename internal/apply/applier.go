@@ -9,6 +9,8 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -55,6 +57,17 @@ func (e *TakenError) Error() string {
 	return fmt.Sprintf("%s %s exists and belongs to %s", e.Kind, e.Name, e.Owner)
 }
 
+// LabelLostError says that an object was written, and admitted without a label of ours or with another value. The caches
+// select by labels, and so do pools.
+type LabelLostError struct {
+	// Kind and Name are the object's; Label and Want what it should have, Have what it has.
+	Kind, Name, Label, Want, Have string
+}
+
+func (e *LabelLostError) Error() string {
+	return fmt.Sprintf("%s %s is admitted with label %s=%q instead of %q", e.Kind, e.Name, e.Label, e.Have, e.Want)
+}
+
 // Applier writes children.
 type Applier struct {
 	client client.Client
@@ -98,12 +111,29 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	if err != nil {
 		return "", err
 	}
+	if err := labelLost(desired, content); err != nil {
+		return "", err
+	}
+	if cached != nil && cached.GetResourceVersion() == content.GetResourceVersion() {
+		// It was as wanted already, so no event will tell of it.
+		result = Unchanged
+	}
 	have, err := OwnedDigest(content, a.manager)
 	if err != nil {
 		return "", err
 	}
 	a.memory.remember(key, entry{want: want, have: have, version: content.GetResourceVersion(), uid: content.GetUID()})
 	return result, nil
+}
+
+func labelLost(desired client.Object, admitted *unstructured.Unstructured) error {
+	labels := admitted.GetLabels()
+	for _, name := range slices.Sorted(maps.Keys(desired.GetLabels())) {
+		if want, have := desired.GetLabels()[name], labels[name]; have != want {
+			return &LabelLostError{Kind: admitted.GetKind(), Name: admitted.GetName(), Label: name, Want: want, Have: have}
+		}
+	}
+	return nil
 }
 
 func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {

@@ -60,8 +60,8 @@ type run struct {
 	// repairAfter is when Flux may be asked again. It counts from the last time: with an interval that begins at each
 	// reconcile, pods that restart would put it off for ever.
 	repairAfter time.Duration
-	// awaiting says that the event of a write of ours will bring us back.
-	awaiting bool
+	// awaiting says that the event of a write of ours will bring us back, withheld that the status waits for it.
+	awaiting, withheld bool
 
 	routing status.Routing
 	// renewal is when the Endpoint Picker's certificate is to be replaced; 0 without one.
@@ -147,6 +147,10 @@ func (r *run) apply(ctx context.Context, obj client.Object) (bool, error) {
 	if taken, ok := errors.AsType[*apply.TakenError](err); ok {
 		return false, nameTaken(taken)
 	}
+	if lost, ok := errors.AsType[*apply.LabelLostError](err); ok {
+		return false, &outcome.Waiting{Reason: v1beta1.ReasonSelectorDrift, After: takenInterval, Message: fmt.Sprintf(
+			"%s; nobody would find it: exempt the namespace from the webhook or policy that changes it", lost)}
+	}
 	changing := result != apply.Unchanged && result != apply.Repaired
 	r.awaiting = r.awaiting || changing
 	return changing, err
@@ -210,7 +214,7 @@ func (r *run) repair(ctx context.Context) error {
 // report computes the status and writes it if it differs. While the caches are behind a write of ours, its event brings us
 // back in a moment, and one status says then what two would have said.
 func (r *run) report(ctx context.Context) error {
-	if r.inFlight() {
+	if r.withheld = r.inFlight() && r.statuses.mayWait(client.ObjectKeyFromObject(r.ws), r.now); r.withheld {
 		return nil
 	}
 	return r.statuses.write(ctx, r.ws, r.input())
@@ -252,7 +256,7 @@ func (r *run) result() (ctrl.Result, error) {
 	if r.repairAfter > 0 && (again == 0 || r.repairAfter < again) {
 		again = r.repairAfter
 	}
-	if r.inFlight() && (again == 0 || eventInterval < again) {
+	if r.withheld && (again == 0 || eventInterval < again) {
 		again = eventInterval
 	}
 	return ctrl.Result{RequeueAfter: jitter(again)}, errors.Join(failures...)

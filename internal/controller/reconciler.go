@@ -66,6 +66,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		run.observe,
 		run.decide,
 		run.applyWorkload,
+		run.keepServing,
 		run.applyCertificate,
 		run.applyPool,
 		run.applyRoute,

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -31,6 +32,8 @@ type statusWriter struct {
 
 	mu      sync.Mutex
 	written map[types.NamespacedName]written
+	// heldSince is since when a status is held back; see mayWait.
+	heldSince map[types.NamespacedName]time.Time
 }
 
 // written is what the cache does not show yet. It is dropped when it does, so that N settled Workspaces are not held twice.
@@ -41,10 +44,24 @@ type written struct {
 }
 
 func newStatusWriter(c client.Client, recorder events.EventRecorder) *statusWriter {
-	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]written{}}
+	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]written{}, heldSince: map[types.NamespacedName]time.Time{}}
+}
+
+// mayWait says that a status which will soon be another may be held back: for a moment, counted from the first that was.
+// An event that never comes, or somebody who changes a child again and again, must not keep the status from being told.
+func (s *statusWriter) mayWait(key types.NamespacedName, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, held := s.heldSince[key]
+	if !held {
+		s.heldSince[key] = now
+		return true
+	}
+	return now.Sub(since) < eventInterval
 }
 
 func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in status.Input) error {
+	s.release(client.ObjectKeyFromObject(cached))
 	before := s.newest(cached)
 	in.Previous = before
 	want := status.Compute(in)
@@ -100,10 +117,18 @@ func (w written) shownBy(cached *v1beta1.Workspace) bool {
 	return err != nil || order >= 0 || w.uid != cached.UID
 }
 
+// release ends what mayWait began.
+func (s *statusWriter) release(key types.NamespacedName) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.heldSince, key)
+}
+
 func (s *statusWriter) forget(key types.NamespacedName) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.written, key)
+	delete(s.heldSince, key)
 }
 
 // announce emits one event for all conditions that changed with this write.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -58,6 +59,33 @@ func (r *run) applyWorkload(ctx context.Context) error {
 		changing, err := r.apply(ctx, obj)
 		r.workloadChanging = r.workloadChanging || changing
 		r.workloadErr = errors.Join(r.workloadErr, err)
+	}
+	if r.workloadErr == nil && !r.workloadChanging && r.lacksPods() {
+		r.workloadErr = r.admitPod(ctx, w.Pod())
+	}
+	return nil
+}
+
+// lacksPods says that the controller of StatefulSets has tried to make all pods and could not. It counts a pod when it
+// has made it, before it writes its status for the first time.
+func (r *run) lacksPods() bool {
+	return slices.ContainsFunc(r.children.StatefulSets, func(s *appsv1.StatefulSet) bool {
+		return s.DeletionTimestamp == nil && s.Spec.Replicas != nil &&
+			s.Status.ObservedGeneration == s.Generation && s.Status.Replicas < *s.Spec.Replicas
+	})
+}
+
+// keepServing has pool and route follow the workload that is there, while a new revision of it cannot be written.
+func (r *run) keepServing(context.Context) error {
+	if r.planErr != nil || r.workloadErr == nil {
+		return nil
+	}
+	if shape := r.children.WorkloadShape(); shape != "" {
+		r.shape = shape
+	}
+	// A preset's port never changes.
+	if served := r.children.InferencePool; served != nil && r.plan.Template != nil && len(served.Spec.TargetPorts) == 1 {
+		r.plan.Port = int32(served.Spec.TargetPorts[0].Number)
 	}
 	return nil
 }
