@@ -17,7 +17,6 @@ import (
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
-	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/probe"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 	"github.com/workspace-operator/workspace-operator/internal/status"
@@ -103,7 +102,8 @@ func (r *run) prove(context.Context) error {
 	}
 	target := probe.Target{Scheme: entrance.Scheme, Address: entrance.Address, Host: entrance.Host}
 	if len(r.plan.Route.Models) > 0 {
-		target.Headers = map[string]string{plan.ModelHeader: r.plan.Route.Models[0]}
+		// Not as a header, which would hide that nobody reads bodies.
+		target.Model = r.plan.Route.Models[0]
 	}
 	r.routing.Proof = r.prober.proof(client.ObjectKeyFromObject(r.ws), r.state(entrance), target)
 	return nil
@@ -120,6 +120,9 @@ func (r *run) state(entrance status.Endpoint) string {
 	}
 	for _, foreign := range r.routing.Foreign {
 		add(foreign)
+	}
+	for _, router := range r.routing.Routers {
+		add(router)
 	}
 	for _, obj := range r.children.Owned {
 		switch obj := obj.(type) {

@@ -6,8 +6,10 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +24,10 @@ const (
 	mark = "X-Went-Into-Resp-Headers"
 	// path is answered by vLLM without any work, and has no body, so that the Endpoint Picker takes any pod.
 	path = "/health"
+	// A request that names its model in the body has to look like one of OpenAI's, or the Endpoint Picker refuses it. This
+	// one vLLM refuses before any work, and the refusal comes back by the same way as an answer.
+	bodyPath = "/v1/completions"
+	noTokens = -1
 	// Agent tells the request apart in the logs of gateways and pods.
 	Agent = "workspace-operator-probe"
 
@@ -32,8 +38,14 @@ const (
 type Target struct {
 	// Scheme and Address are where to connect to; Host is the name to ask for, empty for the address.
 	Scheme, Address, Host string
-	// Headers are sent along.
-	Headers map[string]string
+	// Model is named in the body of the request, for a router to read; without one there is no body.
+	Model string
+}
+
+type completion struct {
+	Model     string `json:"model"`
+	Prompt    string `json:"prompt"`
+	MaxTokens int    `json:"max_tokens"`
 }
 
 // Answer is what came back.
@@ -63,15 +75,9 @@ func New() *Client {
 
 // Ask sends the request. An error means that nobody answered.
 func (c *Client) Ask(ctx context.Context, t Target) (Answer, error) {
-	where := url.URL{Scheme: t.Scheme, Host: t.Address, Path: path}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), http.NoBody)
+	request, err := t.request(ctx)
 	if err != nil {
-		return Answer{}, fmt.Errorf("asking %s: %w", where.Host, err)
-	}
-	request.Host = t.Host
-	request.Header.Set("User-Agent", Agent)
-	for name, value := range t.Headers {
-		request.Header.Set(name, value)
+		return Answer{}, fmt.Errorf("asking %s: %w", t.Address, err)
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
@@ -84,4 +90,26 @@ func (c *Client) Ask(ctx context.Context, t Target) (Answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
 	return Answer{Asked: response.Header.Get(mark) != "", Code: response.StatusCode}, nil
+}
+
+func (t Target) request(ctx context.Context) (*http.Request, error) {
+	where := url.URL{Scheme: t.Scheme, Host: t.Address, Path: path}
+	method, body := http.MethodGet, []byte(nil)
+	if t.Model != "" {
+		where.Path, method = bodyPath, http.MethodPost
+		var err error
+		if body, err = json.Marshal(completion{Model: t.Model, Prompt: Agent, MaxTokens: noTokens}); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, where.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Host = t.Host
+	request.Header.Set("User-Agent", Agent)
+	if t.Model != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return request, nil
 }

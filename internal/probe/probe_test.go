@@ -4,6 +4,7 @@
 package probe_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -16,9 +17,11 @@ import (
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	var got *http.Request
+	var got, body string
 	handle := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		got = r.Clone(r.Context())
+		got = r.Method + " " + r.URL.Path + " " + r.UserAgent()
+		text, _ := io.ReadAll(r.Body)
+		body = string(text)
 		switch r.Host {
 		case "marked.example.com":
 			w.Header().Set("x-went-into-resp-headers", "true")
@@ -39,17 +42,20 @@ func TestAsk(t *testing.T) {
 	} {
 		for _, server := range []string{plain.URL, secure.URL} {
 			scheme, address, _ := strings.Cut(server, "://")
-			answer, err := probe.New().Ask(t.Context(), probe.Target{
-				Scheme: scheme, Address: address, Host: host, Headers: map[string]string{"X-Gateway-Model-Name": "phi"},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(want, answer); diff != "" {
-				t.Errorf("%s at %s: -want +got:\n%s", host, server, diff)
-			}
-			if got.Method != http.MethodGet || got.Header.Get("X-Gateway-Model-Name") != "phi" || got.UserAgent() != probe.Agent {
-				t.Errorf("sent %s with %v", got.Method, got.Header)
+			for model, sent := range map[string][2]string{
+				"":    {"GET /health workspace-operator-probe", ""},
+				"phi": {"POST /v1/completions workspace-operator-probe", `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`},
+			} {
+				answer, err := probe.New().Ask(t.Context(), probe.Target{Scheme: scheme, Address: address, Host: host, Model: model})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(want, answer); diff != "" {
+					t.Errorf("%s at %s: -want +got:\n%s", host, server, diff)
+				}
+				if diff := cmp.Diff(sent, [2]string{got, body}); diff != "" {
+					t.Errorf("model %q: -want +got:\n%s", model, diff)
+				}
 			}
 		}
 	}

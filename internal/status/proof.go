@@ -76,6 +76,9 @@ func proof(in Input) verdict {
 	case p.Code >= 500:
 		return routeNot(v1beta1.ReasonGatewayRequestFailed,
 			"%s, but it answers a request for the model with code %d: is the endpoint picker's certificate trusted, and its Service reachable from the gateway?", accepted, p.Code)
+	case p.Code == 404 && len(in.Plan.Route.Models) > 0:
+		return routeNot(v1beta1.ReasonBodyRoutingNotReady,
+			"%s, but it answers a request that names the model in its body with code 404: does the Gateway ask body-based routing (its EnvoyFilter), or does another route take such requests?", accepted)
 	case p.Code == 404:
 		return routeNot(v1beta1.ReasonGatewayRequestFailed,
 			"%s, but it answers a request for the model with code 404: does another route take its requests?", accepted)

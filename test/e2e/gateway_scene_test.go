@@ -145,6 +145,8 @@ func (s *scene) call(to string, body any, headers ...string) (answer, error) {
 	for i := 0; i+1 < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
+	// Envoy leaves connections that are open with the filters that it had when they were opened.
+	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err
