@@ -257,6 +257,18 @@ func (a *Applier) Forget(kind string, key types.NamespacedName) {
 	a.memory.forget(kind + " " + key.String())
 }
 
+// Edited is to be told of updates that a watch saw. Of an object that this process has not written yet, the content before
+// the first edit is remembered as if it had: that is how a repair is told from a change of what is wanted.
+func (a *Applier) Edited(kind string, before, after client.Object) {
+	was, is := before.GetAnnotations()[DigestAnnotation], after.GetAnnotations()[DigestAnnotation]
+	if was == "" || was == is {
+		return
+	}
+	a.memory.assume(kind+" "+client.ObjectKeyFromObject(before).String(), entry{
+		want: was, have: was, version: before.GetResourceVersion(), uid: before.GetUID(), shown: true,
+	})
+}
+
 func keyOf(u *unstructured.Unstructured) string {
 	return u.GetKind() + " " + client.ObjectKeyFromObject(u).String()
 }

@@ -38,6 +38,15 @@ func (m *memory) remember(key string, e entry) {
 	m.entries[key] = e
 }
 
+// assume is remember for what was not written by this process, and yields to what was.
+func (m *memory) assume(key string, e entry) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, known := m.entries[key]; !known {
+		m.entries[key] = e
+	}
+}
+
 func (m *memory) forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

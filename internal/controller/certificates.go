@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,6 +24,9 @@ import (
 
 // applyCertificate writes what the Endpoint Picker serves and what gateways verify it by, before the pool that mounts it.
 func (r *run) applyCertificate(ctx context.Context) error {
+	if r.planErr == nil && (r.plan.Route == nil || r.plan.Route.TLS == nil) {
+		r.metrics.CertificateExpires(client.ObjectKeyFromObject(r.ws), time.Time{})
+	}
 	if !r.wantsRoute() || r.plan.Route.TLS == nil {
 		r.leaves.Delete(client.ObjectKeyFromObject(r.ws))
 		return nil
@@ -71,6 +75,8 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 		renewal, _ = authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
 	}
 	r.renewal = renewal.Sub(r.now)
+	r.metrics.AuthorityExpires(authority.Expires())
+	r.metrics.CertificateExpires(client.ObjectKeyFromObject(r.ws), certificate.Expires(text))
 	_, err = r.apply(ctx, route.Trust(r.plan, authority.Trusted(), text))
 	return err
 }

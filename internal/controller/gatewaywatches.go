@@ -80,13 +80,13 @@ func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) ha
 	case *gatewayv1.Gateway:
 		return background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)}
 	case *gatewayv1beta1.ReferenceGrant:
-		return forgetting{EventHandler: handler.Funcs{}, forget: r.forgetter(mgr, kind)}
+		return forgetting{EventHandler: handler.Funcs{}, witness: r.witnessOf(mgr, kind)}
 	case *gatewayv1.GatewayClass:
 		return background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)}
 	case *gatewayv1.HTTPRoute:
-		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), forget: r.forgetter(mgr, kind)}
+		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), witness: r.witnessOf(mgr, kind)}
 	case *helmv2.HelmRelease:
-		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRelease), forget: r.forgetter(mgr, kind)}
+		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRelease), witness: r.witnessOf(mgr, kind)}
 	default:
 		return r.childHandler(mgr, kind)
 	}

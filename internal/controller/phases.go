@@ -41,6 +41,8 @@ type run struct {
 	*Reconciler
 	ws  *v1beta1.Workspace
 	now time.Time
+	// lost are the children that went since the last reconcile, as "Kind name".
+	lost map[string]bool
 
 	served   observe.APIs
 	children observe.Children
@@ -151,6 +153,7 @@ func (r *run) apply(ctx context.Context, obj client.Object) (bool, error) {
 		return false, &outcome.Waiting{Reason: v1beta1.ReasonSelectorDrift, After: takenInterval, Message: fmt.Sprintf(
 			"%s; nobody would find it: exempt the namespace from the webhook or policy that changes it", lost)}
 	}
+	r.countRepair(obj, result)
 	changing := result != apply.Unchanged && result != apply.Repaired
 	r.awaiting = r.awaiting || changing
 	return changing, err
@@ -208,7 +211,11 @@ func (r *run) repair(ctx context.Context) error {
 		return nil
 	}
 	r.repairAfter = repairInterval
-	return r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano))
+	if err := r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano)); err != nil {
+		return err
+	}
+	r.metrics.RepairRequested()
+	return nil
 }
 
 // report computes the status and writes it if it differs. While the caches are behind a write of ours, its event brings us

@@ -17,6 +17,7 @@ import (
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/metrics"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 )
 
@@ -34,23 +35,29 @@ type Reconciler struct {
 	prober      *prober
 	// leaves are the certificates that this process made, by Workspace.
 	leaves sync.Map
+
+	metrics *metrics.Metrics
+	losses  losses
 }
 
 func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalogue, apis *optionalAPIs, recorder events.EventRecorder) *Reconciler {
+	counted := metrics.New()
 	return &Reconciler{
 		client:   mgr.GetClient(),
 		applier:  apply.New(mgr.GetClient(), mgr.GetAPIReader(), v1beta1.ManagedBy),
 		observer: observer,
 		presets:  presets,
 		apis:     apis,
-		statuses: newStatusWriter(mgr.GetClient(), recorder),
+		statuses: newStatusWriter(mgr.GetClient(), recorder, counted),
 		prober:   newProber(),
+		metrics:  counted,
 	}
 }
 
 // Reconcile takes one Workspace through all phases. A phase that fails leaves its error for the status, and later phases
 // decide by it what they may still do: what serves now is never taken away because something new cannot be made.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	lost := r.losses.take(req.NamespacedName)
 	ws := &v1beta1.Workspace{}
 	if err := r.client.Get(ctx, req.NamespacedName, ws); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("reading Workspace: %w", err)
@@ -59,9 +66,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.statuses.forget(req.NamespacedName)
 		r.prober.forget(req.NamespacedName)
 		r.leaves.Delete(req.NamespacedName)
+		r.metrics.Forget(req.NamespacedName)
 		return ctrl.Result{}, nil
 	}
-	run := &run{Reconciler: r, ws: ws, now: time.Now()}
+	run := &run{Reconciler: r, ws: ws, now: time.Now(), lost: lost}
 	for _, phase := range []func(context.Context) error{
 		run.observe,
 		run.decide,

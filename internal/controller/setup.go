@@ -110,7 +110,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 			return fmt.Errorf("adding the list of models: %w", err)
 		}
 	}
-	if err := errors.Join(indexAll(ctx, mgr, o), r.followStatus(ctx, mgr)); err != nil {
+	if err := errors.Join(indexAll(ctx, mgr, o), r.followStatus(ctx, mgr), r.measure(ctx, mgr)); err != nil {
 		return err
 	}
 	c, err := r.build(mgr, o, all)
@@ -126,7 +126,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		if err := c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{}))); err != nil || !concernsRouters(obj) {
 			return err
 		}
-		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(g.gatewaysOf), forget: r.forgetter(mgr, obj)}
+		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(g.gatewaysOf), witness: r.witnessOf(mgr, obj).ofOthers()}
 		return routing.Watch(source.Kind(from, obj, mine, predicate.Predicate(changes{})))
 	}
 	if err := apis.start(ctx); err != nil {

@@ -6,14 +6,10 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -21,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/metrics"
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
@@ -29,6 +26,7 @@ import (
 type statusWriter struct {
 	client   client.Client
 	recorder events.EventRecorder
+	metrics  *metrics.Metrics
 
 	mu      sync.Mutex
 	written map[types.NamespacedName]written
@@ -43,8 +41,11 @@ type written struct {
 	status  v1beta1.WorkspaceStatus
 }
 
-func newStatusWriter(c client.Client, recorder events.EventRecorder) *statusWriter {
-	return &statusWriter{client: c, recorder: recorder, written: map[types.NamespacedName]written{}, heldSince: map[types.NamespacedName]time.Time{}}
+func newStatusWriter(c client.Client, recorder events.EventRecorder, m *metrics.Metrics) *statusWriter {
+	return &statusWriter{
+		client: c, recorder: recorder, metrics: m,
+		written: map[types.NamespacedName]written{}, heldSince: map[types.NamespacedName]time.Time{},
+	}
 }
 
 // mayWait says that a status which will soon be another may be held back: for a moment, counted from the first that was.
@@ -60,16 +61,26 @@ func (s *statusWriter) mayWait(key types.NamespacedName, now time.Time) bool {
 	return now.Sub(since) < eventInterval
 }
 
-func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in status.Input) error {
-	s.release(client.ObjectKeyFromObject(cached))
-	before := s.newest(cached)
+func (s *statusWriter) write(ctx context.Context, observed *v1beta1.Workspace, in status.Input) error {
+	key := client.ObjectKeyFromObject(observed)
+	s.release(key)
+	newest, err := s.newest(ctx, key)
+	if err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if newest.UID != observed.UID {
+		// Another one of that name: it has a reconcile of its own.
+		return nil
+	}
+	before := newest.Status
 	in.Previous = before
 	want := status.Compute(in)
 	if equality.Semantic.DeepEqual(before, want) {
 		return nil
 	}
+	s.metrics.Changing(observed, before, in.Now.Time)
 	// Nothing but the status goes into the patch, so nothing else is encoded for it.
-	base := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: cached.Namespace, Name: cached.Name}, Status: before}
+	base := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Status: before}
 	ws := base.DeepCopy()
 	ws.Status = want
 	// Conditions are a list and are replaced whole; nobody else writes them.
@@ -77,23 +88,37 @@ func (s *statusWriter) write(ctx context.Context, cached *v1beta1.Workspace, in 
 		return client.IgnoreNotFound(fmt.Errorf("writing status: %w", err))
 	}
 	s.remember(ws)
+	s.metrics.Reported(key, want, in.Now.Time)
 	// The cache may have shown it before it was remembered.
-	if err := s.client.Get(ctx, client.ObjectKeyFromObject(ws), base); err == nil {
+	if err := s.client.Get(ctx, key, base); err == nil {
 		s.see(base)
 	}
 	s.announce(ws, before.Conditions)
 	return nil
 }
 
-// newest is the status as the cache has it, or as it was last written if the cache is behind.
-func (s *statusWriter) newest(cached *v1beta1.Workspace) v1beta1.WorkspaceStatus {
+// newest is the Workspace as the cache has it now, with the status that was last written if the cache is behind. What a
+// reconcile read at its beginning may be older than what the one before it wrote.
+func (s *statusWriter) newest(ctx context.Context, key types.NamespacedName) (*v1beta1.Workspace, error) {
+	// In this order: what is not remembered here any more, the cache shows.
+	last, behind := s.lastWritten(key)
+	cached := &v1beta1.Workspace{}
+	if err := s.client.Get(ctx, key, cached); err != nil {
+		return nil, fmt.Errorf("reading Workspace: %w", err)
+	}
+	if behind && !last.shownBy(cached) {
+		ws := *cached
+		ws.Status = last.status
+		return &ws, nil
+	}
+	return cached, nil
+}
+
+func (s *statusWriter) lastWritten(key types.NamespacedName) (written, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, ok := s.written[client.ObjectKeyFromObject(cached)]
-	if !ok || last.shownBy(cached) {
-		return cached.Status
-	}
-	return last.status
+	last, ok := s.written[key]
+	return last, ok
 }
 
 func (s *statusWriter) remember(ws *v1beta1.Workspace) {
@@ -129,41 +154,4 @@ func (s *statusWriter) forget(key types.NamespacedName) {
 	defer s.mu.Unlock()
 	delete(s.written, key)
 	delete(s.heldSince, key)
-}
-
-// announce emits one event for all conditions that changed with this write.
-func (s *statusWriter) announce(ws *v1beta1.Workspace, before []metav1.Condition) {
-	var changes []string
-	for _, c := range ws.Status.Conditions {
-		if c.Type == v1beta1.ConditionWorkspaceSucceeded || c.Type == v1beta1.ConditionReconciling || c.Type == v1beta1.ConditionStalled {
-			continue
-		}
-		old := meta.FindStatusCondition(before, c.Type)
-		if old == nil || old.Status != c.Status || old.Reason != c.Reason {
-			changes = append(changes, fmt.Sprintf("%s=%s (%s)", c.Type, c.Status, c.Reason))
-		}
-	}
-	ready := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionReady)
-	if len(changes) == 0 || ready == nil {
-		return
-	}
-	slices.Sort(changes)
-	kind := corev1.EventTypeNormal
-	if meta.IsStatusConditionTrue(ws.Status.Conditions, v1beta1.ConditionStalled) || isFailure(ready.Reason) {
-		kind = corev1.EventTypeWarning
-	}
-	// An event's note holds 1 KiB.
-	note := strings.Join(changes, ", ") + ": " + ready.Message
-	s.recorder.Eventf(ws, nil, kind, ready.Reason, "Reconcile", "%s", strings.ToValidUTF8(note[:min(len(note), 1000)], ""))
-}
-
-// isFailure tells reasons that somebody should look at from those of ordinary progress.
-func isFailure(reason string) bool {
-	switch reason {
-	case v1beta1.ReasonReady, v1beta1.ReasonProgressing, v1beta1.ReasonLoadingModel, v1beta1.ReasonRolloutInProgress,
-		v1beta1.ReasonPoolProgressing, v1beta1.ReasonRouteProgressing, v1beta1.ReasonInsufficientNodes, v1beta1.ReasonScaledToZero:
-		return false
-	default:
-		return true
-	}
 }

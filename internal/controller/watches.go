@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -155,33 +154,26 @@ func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
 // taken for one that the cache has not shown yet.
 type forgetting struct {
 	handler.EventHandler
-	forget func(client.Object)
+	witness witness
 }
 
 // Update: a child that somebody gave the label of another Workspace is gone for the one that made it.
 func (f forgetting) Update(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
 	if observe.WorkspaceOf(e.ObjectOld) != observe.WorkspaceOf(e.ObjectNew) {
-		f.forget(e.ObjectNew)
+		f.witness.gone(e.ObjectOld)
+	} else {
+		f.witness.edited(e.ObjectOld, e.ObjectNew)
 	}
 	f.EventHandler.Update(ctx, e, q)
 }
 
 func (f forgetting) Delete(ctx context.Context, e event.DeleteEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
-	f.forget(e.Object)
+	f.witness.gone(e.Object)
 	f.EventHandler.Delete(ctx, e, q)
 }
 
 func (r *Reconciler) childHandler(mgr manager.Manager, kind client.Object) handler.EventHandler {
-	return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(workspaceOf), forget: r.forgetter(mgr, kind)}
-}
-
-func (r *Reconciler) forgetter(mgr manager.Manager, kind client.Object) func(client.Object) {
-	gvk, err := apiutil.GVKForObject(kind, mgr.GetScheme())
-	return func(obj client.Object) {
-		if err == nil {
-			r.applier.Forget(gvk.Kind, client.ObjectKeyFromObject(obj))
-		}
-	}
+	return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(workspaceOf), witness: r.witnessOf(mgr, kind)}
 }
 
 func (r *Reconciler) everyWorkspace(ctx context.Context, _ client.Object) []ctrl.Request {

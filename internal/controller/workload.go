@@ -98,14 +98,15 @@ func (r *run) admit(ctx context.Context, w workload.Workload) error {
 		}
 		content, err := r.applier.DryRun(ctx, obj, r.children.Find(obj))
 		if err != nil {
-			return rejection(obj, err)
+			return r.refused(rejection(obj, err), err)
 		}
 		if w.Shape() == plan.ShapeStatefulSet {
 			if err := r.admitPod(ctx, w.Pod()); err != nil {
 				return err
 			}
 		}
-		return r.selectable(content)
+		err = r.selectable(content)
+		return r.refused(err, err)
 	}
 	return nil
 }
@@ -114,9 +115,23 @@ func (r *run) admit(ctx context.Context, w workload.Workload) error {
 // pods are refused.
 func (r *run) admitPod(ctx context.Context, pod *corev1.Pod) error {
 	if err := r.client.Create(ctx, pod, client.DryRunAll); err != nil {
-		return rejection(pod, err)
+		return r.refused(rejection(pod, err), err)
 	}
 	return nil
+}
+
+// refused counts a refusal by the reason of the API server's answer, or by our own where we refuse what it admits.
+func (r *run) refused(refusal, answer error) error {
+	waiting, ok := errors.AsType[*outcome.Waiting](refusal)
+	if !ok {
+		return refusal
+	}
+	reason := waiting.Reason
+	if reason == v1beta1.ReasonWorkloadRejected {
+		reason = string(apierrors.ReasonForError(answer))
+	}
+	r.metrics.Refused(reason)
+	return refusal
 }
 
 // admitted says whether exactly this content went through a dry run before: it is what the object was written with.

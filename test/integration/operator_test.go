@@ -22,6 +22,8 @@ type child struct {
 	command *exec.Cmd
 	log     string
 	done    chan struct{}
+	// metrics is the address of an operator's metrics.
+	metrics string
 }
 
 func startChild(log string, command *exec.Cmd) (*child, error) {
@@ -88,18 +90,23 @@ func (c *cluster) run(configuration string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
+	metricsPort, err := freePort()
+	if err != nil {
+		return nil, err
+	}
 	config := filepath.Join(c.dir, fmt.Sprintf("configuration-%d.yaml", port))
 	if err := os.WriteFile(config, []byte(configuration), 0o600); err != nil {
 		return nil, err
 	}
-	health := fmt.Sprintf("127.0.0.1:%d", port)
+	health, metrics := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", metricsPort)
 	command := exec.Command(program, "--config="+config, "--namespace="+operatorNamespace, "--leader-elect",
-		"--metrics-bind-address=0", "--models-bind-address=", "--health-probe-bind-address="+health)
+		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--models-bind-address=", "--health-probe-bind-address="+health)
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorConfig)
 	operator, err := startChild(filepath.Join(c.dir, "operator.log"), command)
 	if err != nil {
 		return nil, err
 	}
+	operator.metrics = metrics
 	probe, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	for probe.Err() == nil && !operator.ended() && !healthy(probe, "http://"+health+"/readyz") {
