@@ -70,6 +70,9 @@ func openCluster(ctx context.Context, dir string) (*cluster, error) {
 	if err := c.connect(); err != nil {
 		return c, fmt.Errorf("connecting to the cluster of %s: %w", c.kubeconfig, err)
 	}
+	if bare() {
+		return c, nil
+	}
 	return c, c.prepareOperator(ctx)
 }
 
@@ -82,7 +85,8 @@ func (c *cluster) up(ctx context.Context) error {
 		return err
 	}
 	c.own = true
-	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gateway", "--gpus", "16")
+	with := fmt.Sprintf("=%t", !bare())
+	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gateway"+with, "--flux"+with, "--gpus", "16")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("starting the cluster: %w", err)
