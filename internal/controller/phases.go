@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	fluxmeta "github.com/fluxcd/pkg/apis/meta"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +32,9 @@ const (
 	requestedAt = "reconcile.fluxcd.io/requestedAt"
 	// repairInterval is how long a repair that was asked for gets before it is asked for again.
 	repairInterval = 30 * time.Second
+	// showInterval is how long what a release installed gets to show in our caches: each kind has a watch of its own, and
+	// that of the release can be the first to tell.
+	showInterval = 2 * time.Second
 	// eventInterval is how long the event of a write gets. A write that changed nothing has none.
 	eventInterval = 5 * time.Second
 	// takenInterval is how often a name that somebody else has is tried again: objects that are not ours are not watched.
@@ -203,6 +208,11 @@ func (r *run) isWanted(obj client.Object) bool {
 func (r *run) repair(ctx context.Context) error {
 	release := r.children.Release
 	if !status.NeedsRepair(r.input()) {
+		return nil
+	}
+	ready := meta.FindStatusCondition(release.Status.Conditions, fluxmeta.ReadyCondition)
+	if age := r.now.Sub(ready.LastTransitionTime.Time); age >= 0 && age < showInterval {
+		r.repairAfter = showInterval - age
 		return nil
 	}
 	last, err := time.Parse(time.RFC3339Nano, release.Annotations[requestedAt])
