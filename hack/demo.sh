@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 # From nothing to two models that answer: builds and starts the local cluster, installs the operator and Flux with Helm,
-# applies the example Workspaces, shows what became of them and asks each a question. Ends with one line of figures.
+# opens a Gateway, applies the example Workspaces, shows what became of them and asks each a question through the Gateway.
+# Ends with one line of figures.
 #
 #   KUBECONFIG=FILE  use that cluster, which has GPUs and can pull the operator's image, instead of starting one
 #   HELM_ARGS="..."  more arguments for helm, for example --set registry=...
@@ -18,6 +19,8 @@ timeout=${TIMEOUT:-10m}
 conditions='{range .items[*]}{.metadata.name}{"\n"}{range .status.conditions[*]}  {.type}={.status} {.reason}: {.message}{"\n"}{end}{end}'
 namespace=kaito-workspace
 own_cluster=
+gateway=
+address=
 figures=
 
 say() { printf '\n== %s\n' "$*"; }
@@ -63,7 +66,7 @@ start_cluster() {
   fi
   say "starting the cluster"
   own_cluster=yes
-  bin/cluster up --tier node --flux=false
+  bin/cluster up --tier node --flux=false --gateway
   KUBECONFIG=$(bin/cluster kubeconfig --tier node)
   export KUBECONFIG
   bin/cluster load --layout dist/images/workspace-controller \
@@ -77,6 +80,19 @@ install_operator() {
   show helm upgrade --install kaito-workspace charts/workspace --namespace "$namespace" --create-namespace \
     --set featureGates.gatewayAPIInferenceExtension=true --wait "${more[@]}"
   show kubectl get pods --namespace "$namespace"
+}
+
+# A cluster without Istio's class of Gateways is asked through Services.
+open_gateway() {
+  if ! bin/kubectl get gatewayclass istio >/dev/null; then
+    return
+  fi
+  gateway=inference-gateway
+  say "opening the Gateway $gateway for all models"
+  show kubectl apply -f examples/gateway-api-inference-extension/gateway.yaml
+  show helm upgrade kaito-workspace charts/workspace --namespace "$namespace" --reuse-values --wait \
+    --set config.gateway.default.name="$gateway" --set config.gateway.default.namespace=default \
+    --set config.gateway.bodyBasedRouting.enabled=true
 }
 
 apply_workspaces() {
@@ -97,6 +113,9 @@ show_objects() {
   show kubectl get inferencepool
   show kubectl get pods -l inferencepool -o wide
   show kubectl get deployments,pods -l kaito.sh/workspace
+  if [ -n "$gateway" ]; then
+    show kubectl get gateway,httproute
+  fi
   show kubectl get workspaces -o wide
 }
 
@@ -112,22 +131,75 @@ JSON
   grep -q '"chat.completion"' <<<"$answer"
 }
 
+# The request that the quickstart's reader types.
+ask_gateway() {
+  local model=$1 answer
+  say "asking $model through the Gateway"
+  answer=$(curl --silent --show-error --fail-with-body --max-time 60 "http://$address/v1/chat/completions" \
+    --header 'Content-Type: application/json' \
+    --data '{"model": "'"$model"'", "messages": [{"role": "user", "content": "What is Kubernetes?"}], "max_tokens": 40}')
+  echo "$answer"
+  grep -q '"chat.completion"' <<<"$answer"
+}
+
+stream() {
+  local model=$1 answer
+  say "streaming an answer of $model"
+  answer=$(curl --silent --show-error --fail-with-body --max-time 60 --no-buffer "http://$address/v1/chat/completions" \
+    --header 'Content-Type: application/json' \
+    --data '{"model": "'"$model"'", "messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 4, "stream": true}' |
+    tee /dev/stderr)
+  grep -q '^data: \[DONE\]' <<<"$answer"
+}
+
+# Pods of another cluster are out of reach from here, so only the local one is measured.
+measure() {
+  local workspace=$1 model=$2 pod
+  if [ -z "$own_cluster" ]; then
+    return
+  fi
+  say "what gateway and Endpoint Picker add to a request"
+  pod=$(bin/kubectl get pods -l "kaito.sh/workspace=$workspace" -o jsonpath='{.items[0].status.podIP}')
+  figures=$(go run ./test/latency --direct "http://$pod:5000" --gateway "http://$address" --model "$model")
+  echo "$figures"
+}
+
+ask_all() {
+  local workspace model last_workspace='' last_model=''
+  if [ -n "$gateway" ]; then
+    address=$(bin/kubectl get gateway "$gateway" -o jsonpath='{.status.addresses[0].value}')
+    say "the models at http://$address/v1/models"
+    curl --silent --show-error --fail-with-body --max-time 20 "http://$address/v1/models"
+  fi
+  for workspace in $(bin/kubectl get workspaces -o jsonpath='{.items[*].metadata.name}'); do
+    model=$(bin/kubectl get workspace "$workspace" -o jsonpath='{.status.models[0]}')
+    if [ -n "$gateway" ]; then
+      ask_gateway "$model"
+    else
+      ask "$workspace"
+    fi
+    last_workspace=$workspace last_model=$model answers=$((answers + 1))
+  done
+  if [ -n "$gateway" ]; then
+    stream "$last_model"
+    measure "$last_workspace" "$last_model"
+  fi
+}
+
 SECONDS=0
 build
 built=$SECONDS
 start_cluster
 started=$SECONDS
 install_operator
+open_gateway
 applying=$SECONDS
 apply_workspaces
 ready=$SECONDS
 show_objects
 answers=0
-for workspace in $(bin/kubectl get workspaces -o jsonpath='{.items[*].metadata.name}'); do
-  ask "$workspace"
-  answers=$((answers + 1))
-done
+ask_all
 if [ -n "${KEEP:-}" ]; then
   say "the cluster stays: export KUBECONFIG=$KUBECONFIG, and bin/cluster down --tier node when you are done"
 fi
-figures="build_seconds=$built start_seconds=$((started - built)) install_seconds=$((applying - started)) ready_seconds=$((ready - applying)) answers=$answers"
+figures="build_seconds=$built start_seconds=$((started - built)) install_seconds=$((applying - started)) ready_seconds=$((ready - applying)) answers=$answers${figures:+ $figures}"
