@@ -70,7 +70,7 @@ func (a *authorities) refresh(ctx context.Context, now time.Time) (certificate.A
 	}
 	stored, err := certificate.Parse(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
 	if err != nil {
-		return stored, fmt.Errorf("Secret %s/%s is damaged, delete it to have a new authority founded: %w", a.namespace, authorityName, err)
+		return stored, fmt.Errorf("the Secret %s/%s is damaged, delete it to have a new authority founded: %w", a.namespace, authorityName, err)
 	}
 	rotated, changed, err := stored.Rotated(now)
 	if err != nil || !changed {

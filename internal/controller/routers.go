@@ -12,6 +12,7 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,7 +80,7 @@ func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 
 // render returns the router and what leads to the list of models, each after what it needs.
 func (g *routers) render(gateway *gatewayv1.Gateway, workspaces []*v1beta1.Workspace) ([]client.Object, error) {
-	owner := *metav1.NewControllerRef(gateway, gatewayv1.SchemeGroupVersion.WithKind("Gateway"))
+	owner := *metav1.NewControllerRef(gateway, schema.GroupVersion(gatewayv1.GroupVersion).WithKind("Gateway"))
 	// It would need a right on the finalizers of Gateways.
 	owner.BlockOwnerDeletion = nil
 	router := plan.NewRouter(gateway.Namespace, gateway.Name, owner, g.config)

@@ -82,15 +82,10 @@ type Options struct {
 
 // Setup adds the controllers to the manager: of Workspaces, of presets, and of the optional APIs.
 func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
-	all := make(chan event.GenericEvent, 1)
-	gateways := make(chan event.GenericEvent, 1)
+	all, gateways := make(chan event.GenericEvent, 1), make(chan event.GenericEvent, 1)
 	changed := func() {
-		for _, everything := range []chan event.GenericEvent{all, gateways} {
-			select {
-			case everything <- event.GenericEvent{Object: &v1beta1.Workspace{}}:
-			default: // one that is waiting already covers this change
-			}
-		}
+		lookAgain(all)
+		lookAgain(gateways)
 	}
 	routes, err := newRoutingCache(mgr)
 	if err != nil {
@@ -102,15 +97,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		mgr.GetEventRecorder("workspace-controller"))
 	r.gateway = o.Config.Gateway
 	r.authorities = &authorities{client: mgr.GetClient(), live: mgr.GetAPIReader(), namespace: o.Namespace, changed: changed}
-	if err := mgr.Add(r.prober); err != nil {
-		return fmt.Errorf("adding the prober: %w", err)
-	}
-	if o.Config.Gateway.BodyBasedRouting.Enabled && o.ModelsAddress != "" {
-		if err := mgr.Add(&modellist.Server{Address: o.ModelsAddress, Workspaces: mgr.GetClient()}); err != nil {
-			return fmt.Errorf("adding the list of models: %w", err)
-		}
-	}
-	if err := errors.Join(indexAll(ctx, mgr, o), r.followStatus(ctx, mgr), r.measure(ctx, mgr)); err != nil {
+	if err := errors.Join(r.addServers(mgr, o), indexAll(ctx, mgr, o), r.followStatus(ctx, mgr), r.measure(ctx, mgr)); err != nil {
 		return err
 	}
 	c, err := r.build(mgr, o, all)
@@ -133,6 +120,28 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		return err
 	}
 	return setupHelpers(mgr, o, apis, presets)
+}
+
+// lookAgain tells everything that a channel is for.
+func lookAgain(everything chan<- event.GenericEvent) {
+	select {
+	case everything <- event.GenericEvent{Object: &v1beta1.Workspace{}}:
+	default: // one that is waiting already covers this change
+	}
+}
+
+// addServers adds what works beside the controllers.
+func (r *Reconciler) addServers(mgr manager.Manager, o Options) error {
+	if err := mgr.Add(r.prober); err != nil {
+		return fmt.Errorf("adding the prober: %w", err)
+	}
+	if !o.Config.Gateway.BodyBasedRouting.Enabled || o.ModelsAddress == "" {
+		return nil
+	}
+	if err := mgr.Add(&modellist.Server{Address: o.ModelsAddress, Workspaces: mgr.GetClient()}); err != nil {
+		return fmt.Errorf("adding the list of models: %w", err)
+	}
+	return nil
 }
 
 // newRoutingCache adds the cache of Gateways, their classes and HTTPRoutes to the manager.

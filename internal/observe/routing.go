@@ -107,7 +107,10 @@ func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.
 		if err := o.parent(ctx, parent, &r); err != nil {
 			return r, err
 		}
-		if err := o.router(ctx, parent, p.Route.BodyBased && apis.Flux, &r); err != nil {
+		if !p.Route.BodyBased || !apis.Flux {
+			continue
+		}
+		if err := o.router(ctx, parent, &r); err != nil {
 			return r, err
 		}
 	}
@@ -152,10 +155,7 @@ func (o *Observer) parent(ctx context.Context, parent plan.Parent, r *status.Rou
 }
 
 // router adds the release of body-based routing at a Gateway, if it exists.
-func (o *Observer) router(ctx context.Context, parent plan.Parent, wanted bool, r *status.Routing) error {
-	if !wanted {
-		return nil
-	}
+func (o *Observer) router(ctx context.Context, parent plan.Parent, r *status.Routing) error {
 	release := &helmv2.HelmRelease{}
 	err := o.cache.Get(ctx, client.ObjectKey{Namespace: parent.Namespace, Name: plan.RouterName(parent.Name)}, release)
 	if err == nil {

@@ -65,6 +65,8 @@ func proof(in Input) verdict {
 	switch {
 	case !in.Plan.Route.Probe:
 		return yes(condition, v1beta1.ReasonRouteReady, accepted+"; whether its endpoint picker is asked was not tried (gateway.probe)")
+	case !p.Known && wasReady(in) && !pickerServes(in):
+		return yes(condition, v1beta1.ReasonRouteReady, accepted+"; its endpoint picker is not available, see InferencePoolReady")
 	case !p.Known && wasReady(in):
 		return keep(previous(in, condition))
 	case !p.Known:
@@ -87,6 +89,10 @@ func proof(in Input) verdict {
 			"%s and answers with code %d, but the endpoint picker %s is not asked, so that every request goes to any pod: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
 			accepted, p.Code, in.Plan.Names.EPP)
 	}
+}
+
+func pickerServes(in Input) bool {
+	return in.Children.EPP != nil && in.Children.EPP.Status.AvailableReplicas > 0
 }
 
 // unproved says what a request through the Gateway waits for.

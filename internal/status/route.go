@@ -4,6 +4,7 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -138,10 +140,10 @@ func attachment(in Input, parent plan.Parent) verdict {
 
 func notAccepted(parent plan.Parent, r *gatewayv1.HTTPRoute, accepted *metav1.Condition) verdict {
 	reason := v1beta1.ReasonRouteNotAccepted
-	switch gatewayv1.RouteConditionReason(accepted.Reason) {
-	case gatewayv1.RouteReasonNotAllowedByListeners, gatewayv1.RouteReasonNoMatchingListenerHostname:
+	switch accepted.Reason {
+	case string(gatewayv1.RouteReasonNotAllowedByListeners), string(gatewayv1.RouteReasonNoMatchingListenerHostname):
 		reason = v1beta1.ReasonNotAllowedByListeners
-	case gatewayv1.RouteReasonNoMatchingParent:
+	case string(gatewayv1.RouteReasonNoMatchingParent):
 		reason = v1beta1.ReasonListenerNotFound
 	}
 	return routeNot(reason, "Gateway %s refuses HTTPRoute %s: %s: %s", parent, r.Name, accepted.Reason, accepted.Message)
@@ -168,25 +170,29 @@ func poolAttachment(in Input, parent plan.Parent) verdict {
 		return noPool(in)
 	}
 	for _, p := range pool.Status.Parents {
-		namespace := string(p.ParentRef.Namespace)
-		if namespace == "" {
-			namespace = pool.Namespace
+		if isParent(p.ParentRef, pool.Namespace, parent) {
+			return poolVerdict(pool, p, parent)
 		}
-		if p.ParentRef.Kind != "" && p.ParentRef.Kind != "Gateway" || string(p.ParentRef.Name) != parent.Name || namespace != parent.Namespace {
-			continue
-		}
-		for _, conditionType := range []string{"Accepted", "ResolvedRefs"} {
-			c := meta.FindStatusCondition(p.Conditions, conditionType)
-			if c == nil || c.Status == metav1.ConditionUnknown {
-				return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has not judged InferencePool %s yet", parent, pool.Name)
-			}
-			if c.Status == metav1.ConditionFalse {
-				return routeNot(v1beta1.ReasonRouteNotResolved, "Gateway %s does not take InferencePool %s: %s: %s", parent, pool.Name, c.Reason, c.Message)
-			}
-		}
-		return verdict{}
 	}
 	return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has said nothing of InferencePool %s yet", parent, pool.Name)
+}
+
+func isParent(ref inferencev1.ParentReference, own string, parent plan.Parent) bool {
+	return (ref.Kind == "" || ref.Kind == "Gateway") && string(ref.Name) == parent.Name &&
+		cmp.Or(string(ref.Namespace), own) == parent.Namespace
+}
+
+func poolVerdict(pool *inferencev1.InferencePool, said inferencev1.ParentStatus, parent plan.Parent) verdict {
+	for _, conditionType := range []string{"Accepted", "ResolvedRefs"} {
+		c := meta.FindStatusCondition(said.Conditions, conditionType)
+		if c == nil || c.Status == metav1.ConditionUnknown {
+			return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has not judged InferencePool %s yet", parent, pool.Name)
+		}
+		if c.Status == metav1.ConditionFalse {
+			return routeNot(v1beta1.ReasonRouteNotResolved, "Gateway %s does not take InferencePool %s: %s: %s", parent, pool.Name, c.Reason, c.Message)
+		}
+	}
+	return verdict{}
 }
 
 func noPool(in Input) verdict {

@@ -50,29 +50,30 @@ func routeReasons(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var reasons []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		block, ok := n.(*ast.GenDecl)
+	ours := false
+	for _, declaration := range file.Decls {
+		block, ok := declaration.(*ast.GenDecl)
 		if !ok || block.Tok != token.CONST {
-			return true
+			continue
 		}
-		ours := false
 		for _, spec := range block.Specs {
-			value, ok := spec.(*ast.ValueSpec)
-			if !ok {
-				continue
-			}
+			value := spec.(*ast.ValueSpec)
 			if value.Doc != nil {
 				ours = strings.HasPrefix(value.Doc.Text(), "Reasons of RouteReady")
 			}
-			if literal, ok := value.Values[0].(*ast.BasicLit); ok && ours {
-				reason, err := strconv.Unquote(literal.Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				reasons = append(reasons, reason)
+			if ours {
+				reasons = append(reasons, text(t, value.Values[0]))
 			}
 		}
-		return true
-	})
+	}
 	return reasons
+}
+
+func text(t *testing.T, value ast.Expr) string {
+	t.Helper()
+	unquoted, err := strconv.Unquote(value.(*ast.BasicLit).Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unquoted
 }

@@ -24,8 +24,8 @@ const authoritySecret = "workspace-operator-ca"
 
 // certificates: what the Endpoint Picker is to serve is what gateways are to trust, and is replaced in time.
 func certificates(s *scene) {
-	s.workspace("phi", at("front"))
-	first := s.certificate("phi")
+	s.workspace("phi", offered())
+	first := s.certificate()
 	s.Expect(first.DNSNames).To(gomega.ContainElement("phi-inferencepool-epp." + s.namespace + ".svc"))
 	s.Expect(s.release("phi").Spec.Values.Raw).To(gomega.ContainSubstring(routeObject(&corev1.Secret{}, "phi")), "the endpoint picker mounts it")
 	rule := &route.DestinationRule{}
@@ -54,7 +54,7 @@ func certificates(s *scene) {
 	s.edit(trust, func() { trust.Data[corev1.TLSCertKey] = string(aged.Certificate) })
 	var second *x509.Certificate
 	s.until(func() error {
-		if second = s.certificate("phi"); second.SerialNumber.Cmp(first.SerialNumber) == 0 {
+		if second = s.certificate(); second.SerialNumber.Cmp(first.SerialNumber) == 0 {
 			return errors.New("the certificate is the first one")
 		}
 		return nil
@@ -86,7 +86,7 @@ func certificates(s *scene) {
 		}
 		return nil
 	})
-	s.certificate("phi")
+	s.certificate()
 }
 
 // cannotStart is a kubelet that cannot start an Endpoint Picker.
@@ -97,13 +97,13 @@ func (s *scene) cannotStart(workspace string) {
 	}
 }
 
-// certificate is what a Workspace's Endpoint Picker is to serve, once it is what gateways are to trust.
-func (s *scene) certificate(workspace string) *x509.Certificate {
+// certificate is what the Endpoint Picker of the Workspace phi is to serve, once it is what gateways are to trust.
+func (s *scene) certificate() *x509.Certificate {
 	s.t.Helper()
 	var leaf *x509.Certificate
 	s.until(func() error {
 		secret, trust := &corev1.Secret{}, &corev1.ConfigMap{}
-		if !s.get(secret, routeObject(secret, workspace)) || !s.get(trust, routeObject(trust, workspace)) {
+		if !s.get(secret, routeObject(secret, "phi")) || !s.get(trust, routeObject(trust, "phi")) {
 			return errors.New("Secret or ConfigMap is missing")
 		}
 		pair, err := tls.X509KeyPair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
@@ -118,7 +118,7 @@ func (s *scene) certificate(workspace string) *x509.Certificate {
 			return errors.New("the ConfigMap has no authority")
 		}
 		leaf = pair.Leaf
-		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: eppName(workspace) + "." + s.namespace + ".svc"}); err != nil {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: eppName("phi") + "." + s.namespace + ".svc"}); err != nil {
 			return fmt.Errorf("a gateway would refuse it: %w", err)
 		}
 		return nil

@@ -25,6 +25,8 @@ import (
 // pickerMark is what an Endpoint Picker that was asked leaves on a response.
 const pickerMark = "X-Went-Into-Resp-Headers"
 
+const gatewayName = "front"
+
 // proxy answers requests as a gateway would, with or without asking the Endpoint Picker.
 type proxy struct {
 	*httptest.Server
@@ -63,15 +65,15 @@ func (s *scene) gatewayClass() {
 	s.status(class, func() { setConditions(&class.Status.Conditions, class.Generation, "Accepted=True Accepted") })
 }
 
-// gateway makes a Gateway in the scene's namespace that is programmed and has the proxy's address.
-func (s *scene) gateway(name string, p *proxy, change ...func(*gatewayv1.GatewaySpec)) *gatewayv1.Gateway {
+// gateway makes the Gateway in the scene's namespace that is programmed and has the proxy's address.
+func (s *scene) gateway(p *proxy, change ...func(*gatewayv1.GatewaySpec)) *gatewayv1.Gateway {
 	s.t.Helper()
 	host, port, err := net.SplitHostPort(p.Listener.Addr().String())
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	number, err := strconv.ParseInt(port, 10, 32)
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	g := &gatewayv1.Gateway{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: gatewayName},
 		Spec: gatewayv1.GatewaySpec{
 			GatewayClassName: gatewayv1.ObjectName(s.namespace),
 			Listeners: []gatewayv1.Listener{{
@@ -157,9 +159,9 @@ func (s *scene) route(workspace string) *gatewayv1.HTTPRoute {
 	return r
 }
 
-// at has a Workspace offered at a Gateway of the scene's namespace.
-func at(gateway string, hostnames ...string) func(*v1beta1.Workspace) {
+// offered has a Workspace ask for a route at the Gateway of the scene's namespace.
+func offered(hostnames ...string) func(*v1beta1.Workspace) {
 	return func(ws *v1beta1.Workspace) {
-		ws.Inference.Gateway = &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Name: gateway}}, Hostnames: hostnames}
+		ws.Inference.Gateway = &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Name: gatewayName}}, Hostnames: hostnames}
 	}
 }

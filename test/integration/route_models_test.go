@@ -27,7 +27,7 @@ import (
 
 // TestRoutesByModel has a cluster into which the Gateway API comes late, and operators with one configuration after the
 // other.
-func TestRoutesByModel(t *testing.T) { //nolint:tparallel // its parts follow each other
+func TestRoutesByModel(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, allCRDs()...)
 	s := newScene(t, c)
@@ -42,7 +42,7 @@ func TestRoutesByModel(t *testing.T) { //nolint:tparallel // its parts follow ea
 	operator := c.startOperator(t, configuration("probe: false, bodyBasedRouting: {enabled: true}"))
 	apisComeLate(s)
 	s.gatewayClass()
-	s.gateway("front", s.proxy())
+	s.gateway(s.proxy())
 	byModel(s)
 	authorityRotates(s, old)
 	s.Expect(operator.stop()).To(gomega.Succeed())
@@ -185,7 +185,7 @@ func authorityRotates(s *scene, old string) {
 	authorities := strings.SplitAfter(strings.TrimSpace(trust.Data[route.AuthorityKey]), "-----END CERTIFICATE-----\n")
 	s.Expect(authorities).To(gomega.HaveLen(2), "the old authority and its successor")
 	s.Expect(authorities[1]).To(gomega.Equal(old))
-	leaf := s.certificate("phi")
+	leaf := s.certificate()
 	s.Expect(leaf.Issuer.CommonName).To(gomega.ContainSubstring("workspace-operator endpoint pickers"))
 	secret := &corev1.Secret{}
 	s.Expect(s.Get(s.t.Context(), client.ObjectKey{Namespace: operatorNamespace, Name: authoritySecret}, secret)).To(gomega.Succeed())

@@ -23,7 +23,7 @@ import (
 )
 
 // TestRoutes has no default Gateway: each Workspace that wants a route names one.
-func TestRoutes(t *testing.T) {
+func TestRoutes(t *testing.T) { //nolint:tparallel // the operator stops when all have ended
 	t.Parallel()
 	c := startCluster(t, slices.Concat(allCRDs(), gatewayCRDs(), []string{istioCRD()})...)
 	c.startOperator(t, gateOn()+"gateway: {implementation: istio}\n")
@@ -62,8 +62,8 @@ func lifeOfRoute(s *scene) {
 	s.node("a", 1)
 	s.gatewayClass()
 	p := s.proxy()
-	s.gateway("front", p)
-	ws := s.workspace("phi", at("front", "models.example.com", "*.phi.example.com"))
+	s.gateway(p)
+	ws := s.workspace("phi", offered("models.example.com", "*.phi.example.com"))
 	r := s.route("phi")
 	spec := gatewayv1.HTTPRouteSpec{
 		CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{
@@ -110,7 +110,7 @@ func lifeOfRoute(s *scene) {
 	s.Expect(ready.Status.Endpoint).To(gomega.Equal("http://phi." + s.namespace + ".svc"))
 
 	s.step("and wanted again")
-	s.edit(ws, func() { at("front")(ws) })
+	s.edit(ws, func() { offered()(ws) })
 	s.until(func() error {
 		if !s.get(&corev1.Secret{}, routeObject(&corev1.Secret{}, "phi")) {
 			return errors.New("the certificate is not made again")
@@ -196,12 +196,12 @@ func noRoute(s *scene) {
 
 func noGateway(s *scene) {
 	s.node("a", 1)
-	s.workspace("phi", at("front"))
+	s.workspace("phi", offered())
 	s.expect("phi", "RouteReady=False GatewayNotFound: Gateway "+s.namespace+"/front does not exist: create it", "!Stalled")
 	s.allButRoute("phi")
 	s.expect("phi", "Ready=False GatewayNotFound")
 	s.step("the Gateway comes, its class does not exist")
-	s.gateway("front", s.proxy())
+	s.gateway(s.proxy())
 	s.expect("phi", "RouteReady=False GatewayClassNotReady: spec.gatewayClassName of Gateway "+s.namespace+"/front is "+s.namespace+", which does not exist")
 	s.step("the class comes")
 	s.gatewayClass()
@@ -220,9 +220,9 @@ func closedListener(s *scene) {
 	s.gatewayClass()
 	elsewhere := newScene(s.t, s.cluster)
 	p := s.proxy()
-	g := elsewhere.gateway("front", p, func(spec *gatewayv1.GatewaySpec) { spec.GatewayClassName = gatewayv1.ObjectName(s.namespace) })
+	g := elsewhere.gateway(p, func(spec *gatewayv1.GatewaySpec) { spec.GatewayClassName = gatewayv1.ObjectName(s.namespace) })
 	s.workspace("phi", func(ws *v1beta1.Workspace) {
-		at("front")(ws)
+		offered()(ws)
 		ws.Inference.Gateway.ParentRefs[0].Namespace = elsewhere.namespace
 		ws.Inference.Gateway.ParentRefs[0].SectionName = "https"
 	})
@@ -244,8 +244,8 @@ func closedListener(s *scene) {
 func verdicts(s *scene) {
 	s.node("a", 1)
 	s.gatewayClass()
-	g := s.gateway("front", s.proxy())
-	s.workspace("phi", at("front"))
+	g := s.gateway(s.proxy())
+	s.workspace("phi", offered())
 	s.allButRoute("phi")
 	for _, c := range []struct{ told, want string }{
 		{"Accepted=False NotAllowedByListeners", "RouteReady=False NotAllowedByListeners: Gateway " + s.namespace + "/front refuses HTTPRoute phi-inferencepool"},
@@ -274,10 +274,10 @@ func verdicts(s *scene) {
 func conflict(s *scene) {
 	s.node("a", 3)
 	s.gatewayClass()
-	s.gateway("front", s.proxy())
-	first := s.routed("first", at("front"))
+	s.gateway(s.proxy())
+	first := s.routed("first", offered())
 	s.step("a second one")
-	s.workspace("second", at("front"))
+	s.workspace("second", offered())
 	s.allButRoute("second")
 	held := "RouteReady=False RouteConflict: Workspace " + s.namespace + "/first, which is older, has all models on all hosts at Gateway " + s.namespace + "/front"
 	ws := s.expect("second", held, "Ready=False RouteConflict", "!Stalled")
@@ -304,8 +304,8 @@ func proof(s *scene) {
 	s.gatewayClass()
 	p := s.proxy()
 	p.asks.Store(false)
-	g := s.gateway("front", p)
-	s.workspace("phi", at("front"))
+	g := s.gateway(p)
+	s.workspace("phi", offered())
 	s.allButRoute("phi")
 	s.attached("phi")
 	s.expect("phi", "RouteReady=False EndpointPickerBypassed: the endpoint picker phi-inferencepool-epp is not asked", "!Stalled")
@@ -322,8 +322,8 @@ func proof(s *scene) {
 func bypass(s *scene) {
 	s.node("a", 1)
 	s.gatewayClass()
-	s.gateway("front", s.proxy())
-	s.routed("phi", at("front"))
+	s.gateway(s.proxy())
+	s.routed("phi", offered())
 	s.step("a user's route")
 	theirs := &gatewayv1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "theirs"},
@@ -349,8 +349,8 @@ func bypass(s *scene) {
 func stalePool(s *scene) {
 	s.node("a", 1)
 	s.gatewayClass()
-	s.gateway("front", s.proxy())
-	s.workspace("phi", at("front"))
+	s.gateway(s.proxy())
+	s.workspace("phi", offered())
 	s.allButRoute("phi")
 	s.judges("phi", "Accepted=True Accepted", "ResolvedRefs=True ResolvedRefs")
 	s.takes("phi", "Accepted=True Accepted", "ResolvedRefs=False InvalidExtensionRef")
@@ -384,7 +384,7 @@ func routeTargets() map[string]target {
 func driftOf(kind string) func(*scene) {
 	return func(s *scene) {
 		target := routeTargets()[kind]
-		s.workspace("phi", at("front"))
+		s.workspace("phi", offered())
 		s.expect("phi", "RouteReady=False GatewayNotFound")
 		s.until(func() error {
 			if !s.get(target.object(), target.name) {
@@ -411,11 +411,11 @@ func routeTaken(s *scene, object client.Object) {
 	s.t.Helper()
 	s.node("a", 1)
 	s.gatewayClass()
-	s.gateway("front", s.proxy())
+	s.gateway(s.proxy())
 	object.SetNamespace(s.namespace)
 	s.create(object)
 	mark := s.mark(s.t)
-	ws := s.workspace("phi", at("front"))
+	ws := s.workspace("phi", offered())
 	s.expect("phi", "RouteReady=False NameTaken: "+object.GetName()+" exists and belongs to ", "!Stalled")
 	s.allButRoute("phi")
 	s.expect("phi", "Ready=False NameTaken")

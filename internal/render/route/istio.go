@@ -12,20 +12,20 @@ import (
 // DestinationRule is as much of networking.istio.io/v1 as we write. Istio's own Go types bring half of its control plane.
 type DestinationRule struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
-	Spec              DestinationRuleSpec `json:"spec,omitempty"`
+	metav1.ObjectMeta `json:"metadata,omitzero"`
+	Spec              DestinationRuleSpec `json:"spec,omitzero"`
 }
 
 // DestinationRuleSpec says how to connect to a host.
 type DestinationRuleSpec struct {
 	// Host is a Service's name; a short one is of the rule's own namespace.
 	Host          string        `json:"host,omitempty"`
-	TrafficPolicy TrafficPolicy `json:"trafficPolicy,omitempty"`
+	TrafficPolicy TrafficPolicy `json:"trafficPolicy,omitzero"`
 }
 
 // TrafficPolicy is the part about TLS.
 type TrafficPolicy struct {
-	TLS ClientTLS `json:"tls,omitempty"`
+	TLS ClientTLS `json:"tls,omitzero"`
 }
 
 // ClientTLS is what a gateway sends and verifies.
@@ -42,7 +42,7 @@ type ClientTLS struct {
 // DestinationRuleList is a list of them.
 type DestinationRuleList struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata,omitzero"`
 	Items           []DestinationRule `json:"items"`
 }
 
@@ -63,7 +63,7 @@ func (d *DestinationRule) DeepCopyObject() runtime.Object { return d.DeepCopy() 
 // DeepCopy returns a copy that shares nothing.
 func (d *DestinationRule) DeepCopy() *DestinationRule {
 	out := *d
-	d.ObjectMeta.DeepCopyInto(&out.ObjectMeta)
+	d.DeepCopyInto(&out.ObjectMeta)
 	tls := &out.Spec.TrafficPolicy.TLS
 	tls.SubjectAltNames = append([]string(nil), tls.SubjectAltNames...)
 	if tls.InsecureSkipVerify != nil {
@@ -75,7 +75,7 @@ func (d *DestinationRule) DeepCopy() *DestinationRule {
 // DeepCopyObject returns a copy that shares nothing.
 func (l *DestinationRuleList) DeepCopyObject() runtime.Object {
 	out := *l
-	l.ListMeta.DeepCopyInto(&out.ListMeta)
+	l.DeepCopyInto(&out.ListMeta)
 	out.Items = make([]DestinationRule, len(l.Items))
 	for i := range l.Items {
 		out.Items[i] = *l.Items[i].DeepCopy()

@@ -1,0 +1,343 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	"github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+)
+
+// TestGatewayTraffic is about which pod answers, one model at each Gateway, failure mode FailOpen.
+func TestGatewayTraffic(t *testing.T) { //nolint:tparallel // one operator at a time works in a cluster
+	needsGateways(t, shared)
+	shared.startOperator(t, pathBased)
+	for name, test := range map[string]func(*testing.T){
+		"Picks":     testPicks,
+		"MultiNode": testOnlyLeader,
+		"FailOpen":  testFailOpen,
+		"CORS":      testCORS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+// testPicks: with one of two pods under load, at least 95 % of 200 requests go to the other.
+func testPicks(t *testing.T) {
+	const requests, least = 200, 190
+	s := newGatewayScene(t, shared)
+	s.config("settings", "max-num-seqs: 2\n  max-model-len: 16384\n  num-gpu-blocks-override: 2000")
+	s.workspace("phi", offered(gatewayName), replicas(2), func(ws *v1beta1.Workspace) { ws.Inference.Config = "settings" })
+	s.endpoints(s.routed("phi"), 2)
+	pods := s.modelPods("phi")
+	s.Expect(pods).To(gomega.HaveLen(2))
+	busy, idle := pods[0], pods[1]
+	s.occupy(busy)
+	served := map[string]int{}
+	for i := range requests {
+		pod, err := s.askOnce(s.ctx, phi, fmt.Sprintf("%d is my number. What is yours?", i))
+		s.Expect(err).NotTo(gomega.HaveOccurred())
+		served[pod]++
+	}
+	t.Logf("of %d requests: %v; busy was %s", requests, served, busy.Name)
+	waiting, kv := s.pressure(busy)
+	s.Expect(waiting).To(gomega.BeNumerically(">", 0), "the busy pod was not busy to the end (KV cache %.2f)", kv)
+	s.Expect(served[idle.Name]).To(gomega.BeNumerically(">=", least))
+}
+
+// occupy fills queue and KV cache of a pod by long requests that go past the Gateway, until the test ends.
+func (s *scene) occupy(pod corev1.Pod) {
+	s.t.Helper()
+	ctx, cancel := context.WithCancel(s.ctx)
+	var all sync.WaitGroup
+	s.t.Cleanup(func() {
+		cancel()
+		all.Wait()
+	})
+	for i := range 40 {
+		body, err := json.Marshal(map[string]any{
+			"model": phi, "max_tokens": 6000, "ignore_eos": true,
+			"prompt": fmt.Sprintf("%d. ", i) + strings.Repeat("tell me more ", 2700),
+		})
+		s.Expect(err).NotTo(gomega.HaveOccurred())
+		all.Go(func() {
+			request, err := http.NewRequestWithContext(ctx, http.MethodPost, serverOf(pod)+"/v1/completions", bytes.NewReader(body))
+			if err != nil {
+				return
+			}
+			request.Header.Set("Content-Type", "application/json")
+			if response, err := http.DefaultClient.Do(request); err == nil {
+				_ = response.Body.Close()
+			}
+		})
+	}
+	s.until(func() error {
+		if waiting, kv := s.pressure(pod); waiting < 20 || kv < 0.5 {
+			return fmt.Errorf("%v requests wait, KV cache %.2f", waiting, kv)
+		}
+		return nil
+	})
+}
+
+func serverOf(pod corev1.Pod) string { return "http://" + pod.Status.PodIP + ":5000" }
+
+// pressure is how many requests wait at a pod, and how full its KV cache is.
+func (s *scene) pressure(pod corev1.Pod) (float64, float64) {
+	s.t.Helper()
+	a, err := s.call(serverOf(pod)+"/metrics", nil)
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	waiting, err := metric(a.body, "vllm:num_requests_waiting")
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	kv, err := metric(a.body, "vllm:kv_cache_usage_perc")
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	return waiting, kv
+}
+
+// testOnlyLeader: the workers of a model over several nodes are Ready, but only the first pod answers.
+func testOnlyLeader(t *testing.T) {
+	s := newGatewayScene(t, shared)
+	s.token()
+	s.workspace("llama", twoNodes, offered(gatewayName))
+	s.routed("llama")
+	pods := s.modelPods("llama")
+	s.Expect(names(pods)).To(gomega.ConsistOf("llama-0", "llama-1"))
+	for range 60 {
+		s.Expect(s.chatThrough(llama)).To(gomega.Equal("llama-0"))
+	}
+}
+
+// testFailOpen: without an Endpoint Picker requests go to any pod; when it is back, they are picked again.
+func testFailOpen(t *testing.T) {
+	s := newGatewayScene(t, shared)
+	s.workspace("phi", offered(gatewayName))
+	ws := s.routed("phi")
+	s.withoutPicker(ws, func() {
+		for i := range 20 {
+			_, err := s.askOnce(s.ctx, phi, fmt.Sprintf("Is anybody there, %d?", i))
+			s.Expect(err).NotTo(gomega.HaveOccurred())
+		}
+		s.expect("phi", "InferencePoolReady=False EndpointPickerNotAvailable", "InferenceReady=True ReplicasReady",
+			"RouteReady=True RouteReady: its endpoint picker is not available")
+	})
+	s.routed("phi")
+}
+
+// withoutPicker takes the Endpoint Picker away, and keeps Flux from bringing it back, while f runs.
+func (s *gatewayScene) withoutPicker(ws *v1beta1.Workspace, f func()) {
+	s.t.Helper()
+	release, picker := &helmv2.HelmRelease{}, &appsv1.Deployment{}
+	s.must(release, ws.Status.InferencePool.Name)
+	s.edit(release, func() { release.Spec.Suspend = true })
+	s.must(picker, ws.Status.InferencePool.EPPService)
+	s.edit(picker, func() { picker.Spec.Replicas = new(int32(0)) })
+	s.until(func() error {
+		list := &corev1.PodList{}
+		if err := s.List(s.ctx, list, client.InNamespace(s.namespace), client.MatchingLabels{v1beta1.LabelEndpointPicker: ws.Name}); err != nil {
+			return err
+		}
+		if len(list.Items) > 0 {
+			return fmt.Errorf("%d endpoint pickers are left", len(list.Items))
+		}
+		return nil
+	})
+	f()
+	s.must(picker, picker.Name)
+	s.edit(picker, func() { picker.Spec.Replicas = new(int32(1)) })
+	s.must(release, release.Name)
+	s.edit(release, func() { release.Spec.Suspend = false })
+	s.pickerServes(ws)
+}
+
+// pickerServes waits until the Endpoint Picker is available as it is wanted.
+func (s *gatewayScene) pickerServes(ws *v1beta1.Workspace) {
+	s.t.Helper()
+	s.until(func() error {
+		picker := &appsv1.Deployment{}
+		s.must(picker, ws.Status.InferencePool.EPPService)
+		if picker.Status.ObservedGeneration != picker.Generation || picker.Status.AvailableReplicas == 0 || picker.Status.UnavailableReplicas > 0 {
+			return errors.New("the endpoint picker is not available")
+		}
+		return nil
+	})
+}
+
+// testCORS: a user's own route to the pool has a filter with which Istio asks no Endpoint Picker.
+func testCORS(t *testing.T) {
+	s := newGatewayScene(t, shared)
+	s.workspace("phi", offered(gatewayName))
+	ws := s.routed("phi")
+	theirs := &gatewayv1.HTTPRoute{
+		ObjectMeta: metav1.ObjectMeta{Name: "web"},
+		Spec: gatewayv1.HTTPRouteSpec{
+			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: gatewayName}}},
+			Rules: []gatewayv1.HTTPRouteRule{{
+				Matches: []gatewayv1.HTTPRouteMatch{{Path: &gatewayv1.HTTPPathMatch{Type: new(gatewayv1.PathMatchExact), Value: new("/health")}}},
+				Filters: []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS, CORS: &gatewayv1.HTTPCORSFilter{
+					AllowOrigins: []gatewayv1.CORSOrigin{"https://example.com"},
+				}}},
+				BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{
+					Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")),
+					Name: gatewayv1.ObjectName(ws.Status.InferencePool.Name),
+				}}}},
+			}},
+		},
+	}
+	s.create(theirs)
+	s.expect("phi", "RouteReady=False EndpointPickerBypassed: HTTPRoute "+s.namespace+"/web has a CORS filter", "Ready=False EndpointPickerBypassed")
+	// What the condition says is so: the answer is there, and nobody was asked.
+	s.until(func() error {
+		a, err := s.through("/health", nil, "Origin", "https://example.com")
+		switch {
+		case err != nil:
+			return err
+		case a.code != http.StatusOK || a.header.Get("Access-Control-Allow-Origin") == "":
+			return fmt.Errorf("the route is not there yet: %d", a.code)
+		case a.header.Get(pickerMark) != "":
+			return errors.New("the endpoint picker was asked")
+		}
+		return nil
+	})
+	s.Expect(s.Delete(s.ctx, theirs)).To(gomega.Succeed())
+	s.routed("phi")
+}
+
+// pickerMark is what an Endpoint Picker leaves on the responses to requests that it was asked about.
+const pickerMark = "X-Went-Into-Resp-Headers"
+
+// TestGatewayFailClose is failure mode FailClose: without an Endpoint Picker that can be believed, nothing is answered.
+func TestGatewayFailClose(t *testing.T) {
+	needsGateways(t, shared)
+	shared.startOperator(t, pathBased+"endpointPicker: {failureMode: FailClose}\n")
+	s := newGatewayScene(t, shared)
+	s.workspace("phi", offered(gatewayName))
+	ws := s.routed("phi")
+	s.chatThrough(phi)
+	s.withoutPicker(ws, s.refused)
+	s.routed("phi")
+	s.chatThrough(phi)
+	s.impostor(ws)
+}
+
+// refused: requests get an error, and none is answered.
+func (s *gatewayScene) refused() {
+	s.t.Helper()
+	var codes []int
+	// Envoy may learn a moment later than Kubernetes.
+	s.until(func() error {
+		a, err := s.through("/v1/chat/completions", chatRequest(phi))
+		if err != nil {
+			return err
+		}
+		if a.code < http.StatusInternalServerError {
+			return fmt.Errorf("answered: %d", a.code)
+		}
+		return nil
+	})
+	for range 20 {
+		a, err := s.through("/v1/chat/completions", chatRequest(phi))
+		s.Expect(err).NotTo(gomega.HaveOccurred())
+		codes = append(codes, a.code)
+		s.Expect(a.code).To(gomega.BeNumerically(">=", http.StatusInternalServerError), "%s", a.body)
+	}
+	s.t.Logf("refused with %v", codes)
+}
+
+// impostor: an Endpoint Picker with a certificate of another authority is not believed, and RouteReady says so.
+func (s *gatewayScene) impostor(ws *v1beta1.Workspace) {
+	s.t.Helper()
+	secret := &corev1.Secret{}
+	s.must(secret, ws.Status.InferencePool.EPPService+"-tls")
+	certificate, key := s.selfMade(secret)
+	s.edit(secret, func() { secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = certificate, key })
+	s.restartPicker(ws)
+	s.refused()
+	s.expect("phi", "RouteReady=False GatewayRequestFailed: is the endpoint picker's certificate trusted", "InferencePoolReady=True PoolReady")
+	// Whoever removes the false one gets a true one.
+	s.Expect(s.Delete(s.ctx, secret)).To(gomega.Succeed())
+	s.restartPicker(ws)
+	s.routed("phi")
+	s.chatThrough(phi)
+}
+
+// restartPicker has the Endpoint Picker start anew.
+func (s *gatewayScene) restartPicker(ws *v1beta1.Workspace) {
+	s.t.Helper()
+	old := uids(s.pickerPods(ws.Name))
+	for _, pod := range s.pickerPods(ws.Name) {
+		s.Expect(s.Delete(s.ctx, &pod, client.GracePeriodSeconds(1))).To(gomega.Succeed())
+	}
+	s.until(func() error {
+		for _, uid := range uids(s.pickerPods(ws.Name)) {
+			for _, before := range old {
+				if uid == before {
+					return errors.New("the old one is there")
+				}
+			}
+		}
+		return nil
+	})
+	s.pickerServes(ws)
+}
+
+// TestGatewayUnderLoad changes everything that can be changed while requests come in, and no request fails.
+func TestGatewayUnderLoad(t *testing.T) {
+	needsGateways(t, shared)
+	operator := shared.startOperator(t, withChart("v1.4.0"))
+	s := newGatewayScene(t, shared)
+	s.workspace("phi", offered(gatewayName), replicas(2))
+	ws := s.routed("phi")
+	l := s.load(phi)
+	step := func(what string, change func()) {
+		before, began := 0, time.Now()
+		before, _ = l.count()
+		change()
+		l.more(40)
+		after, _ := l.count()
+		t.Logf("%s: %d requests in %.1f s, none failed", what, after-before, time.Since(began).Seconds())
+	}
+	step("the endpoint picker restarts", func() { s.restartPicker(ws) })
+	step("the Workspace is updated", func() {
+		s.config("settings", "max-num-seqs: 64")
+		s.edit(ws, func() { ws.Inference.Config = "settings" })
+		s.expect("phi", "Ready=False RolloutInProgress")
+		ws = s.routed("phi")
+	})
+	step("the model is scaled up", func() {
+		s.scale("phi", 3)
+		ws = s.routed("phi")
+		s.Expect(ws.Status.ReadyOfReplicas).To(gomega.Equal("3/3"))
+	})
+	step("the certificate is renewed", func() { s.renewCertificate(ws) })
+	step("the endpoint picker's chart is upgraded", func() {
+		s.Expect(operator.stop()).To(gomega.Succeed())
+		operator = shared.startOperator(t, withChart("v1.5.0"))
+		s.until(func() error { return s.wantsChart("phi", "v1.5.0") })
+		s.expect("phi", "InferencePoolReady=True PoolReady: v1.5.0")
+		ws = s.routed("phi")
+		s.expectChart(ws, "v1.5.0")
+	})
+	l.end()
+}
