@@ -47,6 +47,12 @@ func packagedChart(t *testing.T, version string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return archived(t, loaded, version)
+}
+
+// archived is the path of a chart's archive; version and appVersion become the tag, as in a release.
+func archived(t *testing.T, loaded *chart.Chart, version string) string {
+	t.Helper()
 	loaded.Metadata.Version, loaded.Metadata.AppVersion = version, version
 	archive, err := chartutil.Save(loaded, t.TempDir())
 	if err != nil {

@@ -55,11 +55,13 @@ func (r rights) sorted() []string {
 // what charts/workspace allows: no more, no less.
 func TestRights(t *testing.T) {
 	for name, c := range map[string]struct {
-		replicas int
-		keep     func(release) bool
+		config  string
+		keep    func(release) bool
+		routers bool
 	}{
-		"one picker":      {replicas: 1, keep: func(r release) bool { return !r.replicated() }},
-		"several pickers": {replicas: 2, keep: func(release) bool { return true }},
+		"one picker":         {config: "{}", keep: func(r release) bool { return !r.replicated() }},
+		"several pickers":    {config: "endpointPicker: {replicas: 2}", keep: func(release) bool { return true }},
+		"body-based routing": {config: "gateway: {bodyBasedRouting: {enabled: true}}", keep: func(r release) bool { return !r.replicated() }, routers: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := rights{}
@@ -69,8 +71,11 @@ func TestRights(t *testing.T) {
 			for _, version := range pool.Supported(configv1alpha1.DialectInferencePool) {
 				needsOf(t, version, c.keep, want)
 			}
+			if c.routers {
+				renderRouter(t, newRouter(configv1alpha1.Configuration{})).needs(want)
+			}
 			got := rights{}
-			got.addRules(grantedRules(t, c.replicas))
+			got.addRules(grantedRules(t, c.config))
 			if diff := cmp.Diff(want.sorted(), got.sorted()); diff != "" {
 				t.Errorf("rights that the charts need and those of charts/workspace (-want +got):\n%s", diff)
 			}
@@ -95,19 +100,23 @@ func needsOf(t *testing.T, version string, keep func(release) bool, into rights)
 
 // needs adds what it takes to install, repair and remove a release: its objects, and whatever its Roles grant, since nobody
 // can grant what he does not have.
-func (r release) needs(into rights) {
-	for _, object := range r.all {
+func (o objects) needs(into rights) {
+	for _, object := range o.all {
 		group := schema.FromAPIVersionAndKind(object.APIVersion, object.Kind).Group
 		into.add(group, strings.ToLower(object.Kind)+"s", "get", "create", "patch", "delete")
 	}
-	for _, role := range r.roles {
+	for _, role := range o.roles {
 		into.addRules(role.Rules)
 	}
 }
 
 // grantedRules are those of the role that charts/workspace gives helm-controller for pool charts.
-func grantedRules(t *testing.T, replicas int) []rbacv1.PolicyRule {
+func grantedRules(t *testing.T, config string) []rbacv1.PolicyRule {
 	t.Helper()
+	var configured map[string]any
+	if err := yaml.Unmarshal([]byte(config), &configured); err != nil {
+		t.Fatal(err)
+	}
 	chart, err := loader.LoadDir(filepath.Join("..", "..", "charts", "workspace"))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +129,7 @@ func grantedRules(t *testing.T, replicas int) []rbacv1.PolicyRule {
 	}
 	result, err := do.RunWithContext(t.Context(), chart, map[string]any{
 		"featureGates": map[string]any{"gatewayAPIInferenceExtension": true},
-		"config":       map[string]any{"endpointPicker": map[string]any{"replicas": replicas}},
+		"config":       configured,
 	})
 	if err != nil {
 		t.Fatal(err)
