@@ -14,6 +14,8 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+	gatewayv1beta1 "sigs.k8s.io/gateway-api/apis/v1beta1"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -34,12 +36,8 @@ func check(ctx context.Context, out io.Writer, config configv1alpha1.Configurati
 	if err != nil {
 		return fmt.Errorf("connecting to the cluster: %w", err)
 	}
-	lists := []client.ObjectList{&v1beta1.WorkspaceList{}}
-	if config.FeatureGates.GatewayAPIInferenceExtension {
-		lists = append(lists, &sourcev1.OCIRepositoryList{}, &helmv2.HelmReleaseList{}, &inferencev1.InferencePoolList{})
-	}
 	var failed []error
-	for _, list := range lists {
+	for _, list := range needed(config) {
 		gvk, err := c.GroupVersionKindFor(list)
 		if err != nil {
 			return err
@@ -53,4 +51,20 @@ func check(ctx context.Context, out io.Writer, config configv1alpha1.Configurati
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// needed are the kinds that the operator cannot do without under this configuration.
+func needed(config configv1alpha1.Configuration) []client.ObjectList {
+	lists := []client.ObjectList{&v1beta1.WorkspaceList{}}
+	if !config.FeatureGates.GatewayAPIInferenceExtension {
+		return lists
+	}
+	lists = append(lists, &sourcev1.OCIRepositoryList{}, &helmv2.HelmReleaseList{}, &inferencev1.InferencePoolList{})
+	if config.Gateway.Default != nil || config.Gateway.BodyBasedRouting.Enabled {
+		lists = append(lists, &gatewayv1.GatewayList{}, &gatewayv1.HTTPRouteList{})
+	}
+	if config.Gateway.BodyBasedRouting.Enabled {
+		lists = append(lists, &gatewayv1beta1.ReferenceGrantList{})
+	}
+	return lists
 }

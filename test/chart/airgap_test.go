@@ -48,15 +48,38 @@ func TestAirGap(t *testing.T) {
 	plans := 0
 	for _, dialect := range configv1alpha1.Dialects() {
 		for _, version := range configv1alpha1.SupportedVersions(dialect) {
-			one := configv1alpha1.Configuration{Registry: config.Registry, ImagePullSecrets: config.ImagePullSecrets, Flux: config.Flux}
+			one := configv1alpha1.Configuration{
+				Registry: config.Registry, ImagePullSecrets: config.ImagePullSecrets, Flux: config.Flux, Gateway: config.Gateway,
+			}
 			one.FeatureGates.GatewayAPIInferenceExtension = true
 			one.Chart = configv1alpha1.Chart{Dialect: dialect, Version: version}
 			configv1alpha1.Default(&one)
 			plans += checkOperator(t, one)
 		}
 	}
+	checkRouter(t, config)
 	if plans < 100 {
 		t.Errorf("only %d plans were looked at", plans)
+	}
+}
+
+// checkRouter: what routes by the body at a Gateway comes from the registry as well.
+func checkRouter(t *testing.T, config configv1alpha1.Configuration) {
+	t.Helper()
+	configv1alpha1.Default(&config)
+	flux, err := pool.RenderRouter(plan.NewRouter("gateways", "inference-gateway", metav1.OwnerReference{}, config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range flux {
+		checkHosts(t, "the router", object)
+		text, err := json.Marshal(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if host, _, _ := strings.Cut(mirror, "/"); !strings.Contains(string(text), host) {
+			t.Errorf("the router's %T does not name the registry: %s", object, text)
+		}
 	}
 }
 
