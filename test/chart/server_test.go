@@ -20,7 +20,7 @@ import (
 func TestAdmitted(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	if _, err := envtest.InstallCRDs(s.config, envtest.CRDInstallOptions{Paths: []string{serviceMonitorCRD(t)}}); err != nil {
+	if _, err := envtest.InstallCRDs(s.config, envtest.CRDInstallOptions{Paths: monitoringCRDs(t)}); err != nil {
 		t.Fatal(err)
 	}
 	s.namespace(t, "models")
@@ -37,8 +37,8 @@ func TestAdmitted(t *testing.T) {
 	}
 }
 
-// serviceMonitorCRD is the file that the Prometheus Operator's own module has.
-func serviceMonitorCRD(t *testing.T) string {
+// monitoringCRDs are the files that the Prometheus Operator's own module has.
+func monitoringCRDs(t *testing.T) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json",
 		"github.com/prometheus-operator/prometheus-operator@v0.85.0")
@@ -49,7 +49,10 @@ func serviceMonitorCRD(t *testing.T) string {
 	if decodeErr := json.Unmarshal(out, &module); decodeErr != nil || module.Dir == "" {
 		t.Fatalf("downloading the Prometheus Operator: %v: %s", err, module.Error)
 	}
-	return filepath.Join(module.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_servicemonitors.yaml")
+	crds := filepath.Join(module.Dir, "example", "prometheus-operator-crd")
+	return []string{
+		filepath.Join(crds, "monitoring.coreos.com_servicemonitors.yaml"), filepath.Join(crds, "monitoring.coreos.com_prometheusrules.yaml"),
+	}
 }
 
 // TestLifecycle walks the chart through installing, the gate, upgrades and uninstalling, with a pool in between. What Flux
