@@ -47,6 +47,7 @@ type stage struct {
 	controller *subject.Process
 	hanging    *hanging
 	crds       []string
+	keep       bool
 	cancel     context.CancelFunc
 }
 
@@ -84,6 +85,9 @@ func (h *hanging) unset(workspace string) {
 type setting struct {
 	crds   []string
 	actors actors.Options
+	// keep leaves the cluster running, from is where an earlier one was left.
+	keep bool
+	from string
 }
 
 func everything() setting { return setting{crds: []string{"gie", "flux"}} }
@@ -98,11 +102,17 @@ func (b *bench) open(ctx context.Context, s setting) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := lab.Up(ctx, lab.Options{Root: root, Name: fmt.Sprintf("scale-%d", os.Getpid()), CRDs: s.crds, Nodes: b.options.nodes, Log: log})
+	var l *lab.Lab
+	if s.from != "" {
+		l, err = lab.Attach(root, s.from, log)
+	} else {
+		name := fmt.Sprintf("scale-%d", os.Getpid())
+		l, err = lab.Up(ctx, lab.Options{Root: root, Name: name, CRDs: s.crds, Nodes: b.options.nodes, Log: log})
+	}
 	if err != nil {
 		return nil, err
 	}
-	st := &stage{bench: b, lab: l, crds: s.crds, hanging: &hanging{names: map[string]bool{}}}
+	st := &stage{bench: b, lab: l, crds: s.crds, keep: s.keep, hanging: &hanging{names: map[string]bool{}}}
 	ctx, st.cancel = context.WithCancel(ctx)
 	if err := st.fill(ctx, s); err != nil {
 		return nil, errors.Join(err, st.close(ctx))
@@ -134,6 +144,10 @@ func (st *stage) close(ctx context.Context) error {
 		err = st.controller.Stop()
 	}
 	st.cancel()
+	if st.keep {
+		_, _ = fmt.Fprintf(st.out, "scale: the fleet stays: go on with --n %d --fleet %s, or end it: %s\n", st.options.n, st.lab.Dir, st.lab.DownCommand())
+		return err
+	}
 	return errors.Join(err, st.lab.Down(context.WithoutCancel(ctx)))
 }
 

@@ -61,6 +61,8 @@ type options struct {
 	settle     int
 	ci         bool
 	floor      bool
+	keep       bool
+	fleet      string
 	results    string
 	controller string
 	profiles   string
@@ -86,6 +88,8 @@ func parse(args []string) (*options, error) {
 	flags.IntVar(&o.settle, "settle", 180, "how many seconds steady watches a fleet to which nothing happens")
 	flags.BoolVar(&o.ci, "ci", false, "fail if a count misses its target; times and memory are only printed")
 	flags.BoolVar(&o.floor, "floor", true, "measure what plain client-go takes for the same objects too")
+	flags.BoolVar(&o.keep, "keep", false, "leave the cluster of burst running, and say where it is")
+	flags.StringVar(&o.fleet, "fleet", "", "directory of a cluster that --keep left: go on with its fleet of --n, and leave it again")
 	flags.StringVar(&o.results, "results", "", "file to which a line of JSON is added for each scenario")
 	flags.StringVar(&o.profiles, "profiles", "", "directory for profiles of the controller")
 	if err := flags.Parse(args); err != nil {

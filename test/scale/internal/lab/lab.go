@@ -73,7 +73,23 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	return l, nil
 }
 
+// Attach is a cluster that an earlier Up left in dir.
+func Attach(root, dir string, log io.Writer) (*Lab, error) {
+	name, err := os.ReadFile(filepath.Join(dir, nameFile))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not what --keep left: %w", dir, err)
+	}
+	l := &Lab{Root: root, Dir: dir, Audit: filepath.Join(dir, "audit.log"), name: string(name), log: log}
+	return l, l.connect()
+}
+
+// nameFile holds the name of the cluster.
+const nameFile = "name"
+
 func (l *Lab) up(ctx context.Context, o Options) error {
+	if err := os.WriteFile(filepath.Join(l.Dir, nameFile), []byte(l.name), 0o644); err != nil {
+		return err
+	}
 	err := l.cluster(ctx, "up", "--tier", "api", "--audit-log", l.Audit, "--crds", strings.Join(o.CRDs, ","))
 	if err != nil {
 		return err
@@ -82,6 +98,15 @@ func (l *Lab) up(ctx context.Context, o Options) error {
 	if err := l.cluster(ctx, "stop", "kube-controller-manager"); err != nil {
 		return err
 	}
+	if err := l.connect(); err != nil {
+		return err
+	}
+	return l.furnish(ctx, o.Nodes)
+}
+
+// connect makes the admin's client.
+func (l *Lab) connect() error {
+	var err error
 	l.Admin, err = clientcmd.BuildConfigFromFlags("", filepath.Join(l.state(), "kubeconfig"))
 	if err != nil {
 		return fmt.Errorf("reading the admin's kubeconfig: %w", err)
@@ -95,7 +120,7 @@ func (l *Lab) up(ctx context.Context, o Options) error {
 	if l.Client, err = client.New(l.Admin, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("making the admin's client: %w", err)
 	}
-	return l.furnish(ctx, o.Nodes)
+	return nil
 }
 
 // StartGarbageCollector starts the controller-manager.
@@ -111,6 +136,11 @@ func (l *Lab) InstallCRDs(ctx context.Context, bundle string) error {
 // Down stops the cluster and removes the experiment's files.
 func (l *Lab) Down(ctx context.Context) error {
 	return errors.Join(l.cluster(ctx, "down"), os.RemoveAll(l.Dir))
+}
+
+// DownCommand is what to type to stop the cluster; the experiment's files stay.
+func (l *Lab) DownCommand() string {
+	return "bin/cluster down --name " + l.name + " --state " + l.state()
 }
 
 func (l *Lab) state() string { return filepath.Join(l.Dir, "cluster") }
