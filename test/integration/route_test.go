@@ -26,7 +26,8 @@ import (
 func TestRoutes(t *testing.T) { //nolint:tparallel // the operator stops when all have ended
 	t.Parallel()
 	c := startCluster(t, slices.Concat(allCRDs(), gatewayCRDs(), []string{istioCRD()})...)
-	c.startOperator(t, gateOn()+"gateway: {implementation: istio}\n")
+	const configuration = "gateway: {implementation: istio}\n"
+	operator := c.startOperator(t, gateOn()+configuration)
 	t.Run("all", func(t *testing.T) {
 		for name, check := range map[string]func(*scene){
 			"life":              lifeOfRoute,
@@ -54,6 +55,30 @@ func TestRoutes(t *testing.T) { //nolint:tparallel // the operator stops when al
 				routeTaken(newScene(t, c), stranger)
 			})
 		}
+	})
+	t.Run("restart", func(t *testing.T) {
+		s := newScene(t, c)
+		s.gatewayClass()
+		s.node("a", 3)
+		p := s.proxy()
+		s.gateway(p)
+		names := []string{"phi-0", "phi-1", "phi-2"}
+		for _, name := range names {
+			s.routed(name, offered(name+".example.com"))
+		}
+		mark, asked := s.quietMark(), p.requests.Load()
+		s.step("the operator restarts")
+		s.Expect(operator.stop()).To(gomega.Succeed())
+		c.startOperator(t, gateOn()+configuration)
+		s.until(func() error {
+			if have := p.requests.Load(); have < asked+int64(len(names)) {
+				return fmt.Errorf("the Gateway was asked %d times", have-asked)
+			}
+			return nil
+		})
+		s.Consistently(func() []string {
+			return s.operatorRequests(t, mark, func(r request) bool { return r.isWrite() && r.ObjectRef.Namespace == s.namespace })
+		}).WithTimeout(2*quiet).WithPolling(5*interval).Should(gomega.BeEmpty(), "writes after a restart")
 	})
 }
 
