@@ -38,6 +38,9 @@ const (
 	// AnnotationWorkloadHash is on the workload: the hash of what was last sent through a dry run.
 	AnnotationWorkloadHash = "kaito.sh/workload-hash"
 
+	// AnnotationPlannedFor is on a workload whose plan follows from nodes: what these offered then.
+	AnnotationPlannedFor = "kaito.sh/planned-for"
+
 	// AnnotationConfigHash is on the pod template: the hash of the merged inference configuration.
 	AnnotationConfigHash = "kaito.sh/config-hash"
 )

@@ -85,6 +85,7 @@ func (r *run) observe(ctx context.Context) error {
 // decide makes the plan. Without one nothing is written but the status.
 func (r *run) decide(ctx context.Context) error {
 	facts, err := r.observer.Facts(ctx, r.ws)
+	facts.Held, facts.Serves = r.children.PlannedFor(), r.children.Serving()
 	r.nodes = facts.Nodes
 	if err != nil {
 		r.planErr = err

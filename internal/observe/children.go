@@ -4,10 +4,12 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -21,6 +23,7 @@ import (
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
@@ -51,6 +54,22 @@ func (c Children) Find(like client.Object) client.Object {
 		}
 	}
 	return nil
+}
+
+// PlannedFor is what the workloads were planned for, as far as they say, the newest first: while one replaces another, the
+// plan that is being carried out counts.
+func (c Children) PlannedFor() []plan.Held {
+	workloads := slices.Concat(objects(c.Deployments), objects(c.StatefulSets))
+	slices.SortStableFunc(workloads, func(a, b client.Object) int {
+		return cmp.Or(b.GetCreationTimestamp().Compare(a.GetCreationTimestamp().Time), strings.Compare(a.GetName(), b.GetName()))
+	})
+	var all []plan.Held
+	for _, obj := range workloads {
+		if held, ok := plan.ParseHeld(obj.GetAnnotations()[v1beta1.AnnotationPlannedFor]); ok {
+			all = append(all, held)
+		}
+	}
+	return all
 }
 
 // helmReleaseLabel is put by helm-controller on everything that it installs.

@@ -234,3 +234,26 @@ func TestChildren(t *testing.T) {
 		t.Errorf("found %v, which is another kind", found)
 	}
 }
+
+// TestPlannedFor: while one workload replaces another, the newer one says what is planned.
+func TestPlannedFor(t *testing.T) {
+	t.Parallel()
+	at := func(name string, second int64, resource string) metav1.ObjectMeta {
+		text := fmt.Sprintf(`{"resource":%q,"gpus":{"Count":1,"ResourceName":"nvidia.com/gpu"}}`, resource)
+		return metav1.ObjectMeta{
+			Name: name, CreationTimestamp: metav1.Unix(second, 0), Annotations: map[string]string{v1beta1.AnnotationPlannedFor: text},
+		}
+	}
+	c := observe.Children{}
+	c.Deployments = []*appsv1.Deployment{{ObjectMeta: at("phi", 1, "oldest")}}
+	c.StatefulSets = []*appsv1.StatefulSet{
+		{ObjectMeta: at("phi-1", 2, "last by name")}, {ObjectMeta: at("phi", 2, "newest")}, {ObjectMeta: metav1.ObjectMeta{Name: "a"}},
+	}
+	var got []string
+	for _, held := range c.PlannedFor() {
+		got = append(got, held.Resource)
+	}
+	if diff := cmp.Diff([]string{"newest", "last by name", "oldest"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -37,6 +37,9 @@ func offerFor(r v1beta1.ResourceSpec, f Facts, p preset.Preset) (offer, error) {
 		nodes = f.Nodes
 	}
 	node, found := smallest(nodes)
+	if held, ok := heldOffer(r, f, nodes); ok && held.Accelerator != node.Accelerator {
+		return held, nil
+	}
 	if !found {
 		return unknownOffer(p), nil
 	}

@@ -54,6 +54,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	plan := base(ws, t)
 	plan.Port = ServerPort
 	plan.Models = modelNames(p, adapters)
+	plan.PlannedFor = gpus.hold(ws.Resource)
 	plan.Server = server(ws, p, f, serverParts{topology: t, demand: need, user: user, adapters: adapters})
 	plan.Pool = poolOf(ws, f)
 	plan.Route = routeOf(ws, plan, f)

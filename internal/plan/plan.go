@@ -29,6 +29,10 @@ type Facts struct {
 	// InferenceConfig is the text under inference_config.yaml of the ConfigMap that inference.config names; empty if the
 	// Workspace names none. A ConfigMap that is missing never gets here.
 	InferenceConfig string
+	// Held are what the workloads that are there were planned for, the newest first.
+	Held []Held
+	// Serves says that a pod of the model serves.
+	Serves bool
 }
 
 // Node is what matters of a node.
@@ -56,6 +60,8 @@ type Plan struct {
 	LoadBalancer bool
 	Scheduling   Scheduling
 	Rollout      Rollout
+	// PlannedFor goes onto the workload and comes back as Facts.Held; empty if nothing of the plan follows from nodes.
+	PlannedFor string `json:",omitempty"`
 
 	// Server is the model server of a preset; nil for a template.
 	Server *Server

@@ -7,25 +7,16 @@ package status
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
-	sourcev1 "github.com/fluxcd/source-controller/api/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
-
-// maxWorkerNodes bounds status.workerNodes, so that a Workspace which selects a whole fleet stays a small object.
-const maxWorkerNodes = 100
 
 // Input is everything that a status follows from.
 type Input struct {
@@ -50,43 +41,6 @@ type Input struct {
 
 	Children Children
 	Routing  Routing
-}
-
-// Children are what the caches hold of a Workspace's objects. Objects that are trimmed there keep what is read here.
-type Children struct {
-	Deployments  []*appsv1.Deployment
-	StatefulSets []*appsv1.StatefulSet
-	// Pods are the model's.
-	Pods []*corev1.Pod
-
-	Repository *sourcev1.OCIRepository
-	Release    *helmv2.HelmRelease
-	// InferencePool, EPP and EPPPods are what the chart made.
-	InferencePool *inferencev1.InferencePool
-	EPP           *appsv1.Deployment
-	EPPPods       []*corev1.Pod
-}
-
-// PoolShape is the shape that the pool selects by, given the one that was admitted: as long as a StatefulSet is there, pods
-// other than index 0 are. Pods of a Deployment carry index 0 too, so that they stay in the pool on the way from one shape
-// to the other.
-func (c Children) PoolShape(admitted plan.Shape) plan.Shape {
-	if len(c.StatefulSets) > 0 {
-		return plan.ShapeStatefulSet
-	}
-	return admitted
-}
-
-// WorkloadShape is the shape of the workload that is there; empty if none is.
-func (c Children) WorkloadShape() plan.Shape {
-	switch {
-	case len(c.StatefulSets) > 0:
-		return plan.ShapeStatefulSet
-	case len(c.Deployments) > 0:
-		return plan.ShapeDeployment
-	default:
-		return ""
-	}
 }
 
 // Compute returns the status that in amounts to. It differs from in.Previous only where the world does.
@@ -180,80 +134,6 @@ func wantsPool(in Input) bool {
 		return previous(in, v1beta1.ConditionInferencePoolReady) != nil
 	}
 	return in.Plan.Pool != nil
-}
-
-func workerNodes(nodes []plan.Node) []string {
-	var names []string
-	for _, n := range nodes {
-		if n.Ready && len(names) < maxWorkerNodes {
-			names = append(names, n.Name)
-		}
-	}
-	return names
-}
-
-// describe fills in everything but conditions.
-func describe(in Input, out *v1beta1.WorkspaceStatus) {
-	p := in.Plan
-	if p == nil {
-		keepDescription(in, out)
-		return
-	}
-	out.TargetNodeCount = p.Topology.Nodes()
-	out.Models = p.Models
-	replicas := countReplicas(in)
-	out.Replicas, out.ReadyReplicas = replicas.population, replicas.serving
-	out.ReadyOfReplicas = fmt.Sprintf("%d/%d", replicas.serving, p.Topology.Replicas)
-	out.Selector = selector(in)
-	if shape := shapeOf(in); shape != "" {
-		out.Workload = &v1beta1.WorkloadStatus{Kind: string(shape), Name: p.Names.Workloads[0]}
-	}
-	if p.Port != 0 {
-		out.Endpoint = fmt.Sprintf("http://%s.%s.svc", p.Names.Service, p.Namespace)
-	}
-	// Without a route of ours the Gateway leads elsewhere.
-	if p.Route != nil && in.Routing.Route != nil {
-		if entrance, ok := Entrance(*p, in.Routing); ok {
-			out.Endpoint = entrance.URL()
-		}
-	}
-	if p.Pool != nil {
-		out.InferencePool = poolStatus(in)
-	}
-}
-
-// keepDescription leaves what was said before: a Workspace that cannot be planned any more still serves as it did.
-func keepDescription(in Input, out *v1beta1.WorkspaceStatus) {
-	previous, replicas := in.Previous, countReplicas(in)
-	out.TargetNodeCount = previous.TargetNodeCount
-	out.Models = previous.Models
-	out.Replicas, out.ReadyReplicas = replicas.population, replicas.serving
-	if _, wanted, ok := strings.Cut(previous.ReadyOfReplicas, "/"); ok {
-		out.ReadyOfReplicas = fmt.Sprintf("%d/%s", replicas.serving, wanted)
-	}
-	out.Selector = previous.Selector
-	out.Workload = previous.Workload
-	out.InferencePool = previous.InferencePool
-	out.Endpoint = previous.Endpoint
-}
-
-func shapeOf(in Input) plan.Shape {
-	switch {
-	case in.Shape != "":
-		return in.Shape
-	case in.Previous.Workload != nil:
-		return plan.Shape(in.Previous.Workload.Kind)
-	default:
-		return ""
-	}
-}
-
-func selector(in Input) string {
-	set := map[string]string{v1beta1.LabelWorkspace: in.Plan.Name}
-	if in.Plan.Topology.MultiNode() {
-		set[v1beta1.LabelPodIndex] = "0"
-	}
-	return metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: set})
 }
 
 // summary derives Ready and its companions from the other verdicts.

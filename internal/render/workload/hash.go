@@ -15,8 +15,9 @@ import (
 // hashLength is in hexadecimal digits: 64 bits, plenty to tell the revisions of one object apart.
 const hashLength = 16
 
-// stamp puts the hash of its content on each object and returns that of all of them.
-func stamp(objects []Object) (string, error) {
+// stamp puts the hash of its content on each object and returns that of all of them. What it was planned for is no part
+// of the content: the API server need not be asked about that.
+func stamp(objects []Object, plannedFor string) (string, error) {
 	hashes := make([]string, 0, len(objects))
 	for _, object := range objects {
 		// encoding/json writes struct fields in their order and map keys sorted, so equal objects give equal text.
@@ -25,7 +26,11 @@ func stamp(objects []Object) (string, error) {
 			return "", err
 		}
 		hash := digest(text)
-		object.SetAnnotations(map[string]string{v1beta1.AnnotationWorkloadHash: hash})
+		annotations := map[string]string{v1beta1.AnnotationWorkloadHash: hash}
+		if plannedFor != "" {
+			annotations[v1beta1.AnnotationPlannedFor] = plannedFor
+		}
+		object.SetAnnotations(annotations)
 		hashes = append(hashes, hash)
 	}
 	if len(hashes) == 1 {

@@ -106,7 +106,7 @@ func Render(p plan.Plan) (Workload, error) {
 		w.Deployment = deployment(p, serverPod(p, singleNode(p)), loadDeadline(p))
 	}
 	var err error
-	if w.Hash, err = stamp(w.Workloads()); err != nil {
+	if w.Hash, err = stamp(w.Workloads(), p.PlannedFor); err != nil {
 		return Workload{}, fmt.Errorf("hashing the workload of %s/%s: %w", p.Namespace, p.Name, err)
 	}
 	return w, nil
