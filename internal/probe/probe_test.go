@@ -34,26 +34,24 @@ func TestAsk(t *testing.T) {
 	plain, secure := httptest.NewServer(handle), httptest.NewTLSServer(handle)
 	defer plain.Close()
 	defer secure.Close()
+	sent := map[string][2]string{
+		"":    {"GET /health workspace-operator-probe", ""},
+		"phi": {"POST /v1/completions workspace-operator-probe", `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`},
+	}
 	for host, want := range map[string]probe.Answer{
 		"marked.example.com": {Asked: true, Code: 200},
 		"plain.example.com":  {Code: 200},
 		"moved.example.com":  {Code: 302},
 		"broken.example.com": {Code: 500},
 	} {
-		for _, server := range []string{plain.URL, secure.URL} {
-			scheme, address, _ := strings.Cut(server, "://")
-			for model, sent := range map[string][2]string{
-				"":    {"GET /health workspace-operator-probe", ""},
-				"phi": {"POST /v1/completions workspace-operator-probe", `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`},
-			} {
+		for model, request := range sent {
+			for _, server := range []string{plain.URL, secure.URL} {
+				scheme, address, _ := strings.Cut(server, "://")
 				answer, err := probe.New().Ask(t.Context(), probe.Target{Scheme: scheme, Address: address, Host: host, Model: model})
-				if err != nil {
-					t.Fatal(err)
+				if diff := cmp.Diff(want, answer); err != nil || diff != "" {
+					t.Errorf("%s at %s: error %v, -want +got:\n%s", host, server, err, diff)
 				}
-				if diff := cmp.Diff(want, answer); diff != "" {
-					t.Errorf("%s at %s: -want +got:\n%s", host, server, diff)
-				}
-				if diff := cmp.Diff(sent, [2]string{got, body}); diff != "" {
+				if diff := cmp.Diff(request, [2]string{got, body}); diff != "" {
 					t.Errorf("model %q: -want +got:\n%s", model, diff)
 				}
 			}

@@ -85,8 +85,8 @@ func (c *cluster) up(ctx context.Context) error {
 		return err
 	}
 	c.own = true
-	with := fmt.Sprintf("=%t", !bare())
-	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gateway"+with, "--flux"+with, "--gpus", "16")
+	flux := fmt.Sprintf("--flux=%t", !bare())
+	command := exec.CommandContext(ctx, program("cluster"), "up", "--tier", "node", "--gateway", flux, "--gpus", "16")
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("starting the cluster: %w", err)

@@ -85,6 +85,8 @@ func istioValues(tag string) []string {
 		"env.UNSAFE_ENABLE_ADMIN_ENDPOINTS=true",
 		"global.hub=" + strings.TrimSuffix(istioImages, "/"), "global.tag=" + tag, "global.imagePullPolicy=IfNotPresent",
 		"global.configValidation=false", "autoscaleEnabled=false",
+		// Envoy says in its log what came of each request, and why.
+		"meshConfig.accessLogFile=/dev/stdout",
 		"resources.requests.cpu=20m", "resources.requests.memory=128Mi",
 		"global.proxy.resources.requests.cpu=20m", "global.proxy.resources.requests.memory=64Mi",
 	}
