@@ -57,8 +57,18 @@ func TestInstall(t *testing.T) { //nolint:paralleltest // it is about the whole 
 	l.took("remove everything")
 }
 
+// took ends a step, in which no right may have been missing.
 func (l *lifecycle) took(step string) {
+	l.t.Helper()
 	l.t.Logf("%s: %.1f s", step, time.Since(l.started).Seconds())
+	log, err := l.kubectl(l.ctx, "logs", "--namespace", operatorNamespace, "--selector", "app.kubernetes.io/instance="+chartRelease,
+		"--all-containers", "--prefix", "--tail=-1", "--max-log-requests=10")
+	l.Expect(err).NotTo(gomega.HaveOccurred())
+	for line := range strings.Lines(log) {
+		if strings.Contains(strings.ToLower(line), "forbidden") || strings.Contains(line, "cannot ") {
+			l.t.Errorf("%s: denied: %s", step, line)
+		}
+	}
 	l.started = time.Now()
 }
 
@@ -78,6 +88,9 @@ type lifecycle struct {
 	pods []types.UID
 }
 
+// orphan is a Workspace that is deleted while there is no operator.
+const orphan = "orphan"
+
 const oldPool, newPool = "config.chart.version=v1.4.0", "config.chart.version=v1.5.0"
 
 func (l *lifecycle) install() {
@@ -91,7 +104,9 @@ func (l *lifecycle) install() {
 func (l *lifecycle) serve() {
 	l.t.Helper()
 	l.models.workspace("phi", replicas(2))
+	l.models.workspace(orphan)
 	ws := l.models.ready("phi")
+	l.models.ready(orphan)
 	l.models.expectChart(ws, "v1.4.0")
 	l.pods = uids(l.models.modelPods("phi"))
 	l.requests = l.clients.send(ws)
@@ -190,6 +205,14 @@ func (l *lifecycle) remove() {
 	l.models.must(release, "phi-inferencepool")
 	l.Expect(names(l.models.pickerPods("phi"))).To(gomega.Equal(pickers))
 	l.untouched()
+
+	l.run("kubectl", "delete", "workspace", orphan, "--namespace", l.models.namespace)
+	l.eventually(func() error {
+		if len(l.stuck()) == 0 {
+			return fmt.Errorf("the HelmRelease of a deleted Workspace does not wait for helm-controller")
+		}
+		return nil
+	})
 }
 
 // ofChart is what is left of an uninstalled chart beside what it leaves on purpose: CRDs, and what no chart removes.
@@ -207,11 +230,13 @@ func (l *lifecycle) ofChart() []string {
 	return left
 }
 
-// installAgain takes up what the uninstalled chart left.
+// installAgain takes up what the uninstalled chart left, and ends what could not end without it.
 func (l *lifecycle) installAgain() {
 	l.t.Helper()
 	l.upgrade(gateValue+"true", newPool)
 	l.models.ready("phi")
+	l.settles()
+	l.Expect(l.models.get(&helmv2.HelmRelease{}, orphan+"-inferencepool")).To(gomega.BeFalse())
 	l.untouched()
 }
 

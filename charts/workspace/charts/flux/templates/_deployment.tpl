@@ -61,6 +61,10 @@ spec:
         {{- include (printf "flux.args.%s" .name) . | nindent 8 }}
         - --watch-all-namespaces
         - --enable-leader-election
+        # A controller that was removed with its rights cannot give up its lease, and the next one waits for the end of it.
+        - --leader-election-lease-duration=15s
+        - --leader-election-renew-deadline=10s
+        - --leader-election-retry-period=2s
         - --log-level={{ .values.logLevel }}
         - --log-encoding=json
         - --concurrent={{ $own.concurrent }}
