@@ -153,7 +153,12 @@ func (s *server) uninstall(t *testing.T) {
 // eventually runs a check until it has nothing to say, at most for a minute.
 func eventually(t *testing.T, check func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	within(t, time.Minute, check)
+}
+
+func within(t *testing.T, limit time.Duration, check func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()

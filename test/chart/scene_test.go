@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,8 @@ const (
 	instanceType = "Standard_NC24ads_A100_v4"
 	models       = "models"
 	full         = "full"
+	// patience is for everything that the operator and the actors do between two looks, on a machine that is busy.
+	patience = 5 * time.Minute
 )
 
 // scene is a cluster with the operator's program, Workspaces in several states, and what its metrics say of them.
@@ -210,7 +213,7 @@ func (s *scene) runOperator(t *testing.T) {
 func (s *scene) told(t *testing.T, lines ...string) string {
 	t.Helper()
 	var text string
-	eventually(t, func(ctx context.Context) error {
+	within(t, patience, func(ctx context.Context) error {
 		var err error
 		if text, err = s.scrape(ctx); err != nil {
 			return err
