@@ -144,7 +144,8 @@ func (r *run) dropCertificate(ctx context.Context, trust client.Object) error {
 	key := r.certificateKey(trust.GetName())
 	found, err := r.applier.Look(ctx, secretKind(), key)
 	_, taken := errors.AsType[*apply.TakenError](err)
-	if taken || apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
+	// Who has switched certificates off may have taken the right away, too: then the Secret goes with its owner.
+	if taken || apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
 		return nil
 	}
 	if err != nil {

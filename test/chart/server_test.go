@@ -79,7 +79,10 @@ func TestLifecycle(t *testing.T) {
 	if err := s.Create(t.Context(), release); err != nil {
 		t.Fatal(err)
 	}
-	s.mustInstall(t, map[string]any{}).one(t, "Deployment", "helm-controller")
+	draining := s.mustInstall(t, map[string]any{})
+	draining.one(t, "Deployment", "helm-controller")
+	// It has certificates to remove.
+	draining.one(t, "ValidatingAdmissionPolicy", releaseName+"-secrets")
 	if notes := s.notes(t); !strings.Contains(notes, "Flux stays until they are gone") {
 		t.Errorf("the notes do not say what is left to do:\n%s", notes)
 	}
@@ -91,9 +94,10 @@ func TestLifecycle(t *testing.T) {
 	if err := s.Delete(t.Context(), release); err != nil {
 		t.Fatal(err)
 	}
-	if off := s.mustInstall(t, map[string]any{}); len(off.of("Deployment")) != 1 {
+	if off := s.mustInstall(t, map[string]any{}); len(off.of("Deployment")) != 1 || len(off.of("ValidatingAdmissionPolicy")) != 0 {
 		t.Errorf("with no pool left there are %v", off.names())
 	}
+	s.checkRouterRights(t)
 
 	s.mustInstall(t, gateOn()).one(t, "Deployment", "helm-controller")
 	if err := s.Create(t.Context(), helmRelease("phi-4-inferencepool")); err != nil {
@@ -103,6 +107,42 @@ func TestLifecycle(t *testing.T) {
 	s.checkLeft(t, workspace)
 	// What an uninstalled release left is no obstacle to the next.
 	s.mustInstall(t, gateOn()).one(t, "Deployment", "helm-controller")
+}
+
+// checkRouterRights: helm-controller can remove a router after body-based routing went off, and no longer than that.
+func (s *server) checkRouterRights(t *testing.T) {
+	t.Helper()
+	may := func(all objects) bool {
+		text, err := json.Marshal(all.one(t, "ClusterRole", releaseName+"-pool-charts").Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(string(text), "envoyfilters")
+	}
+	on := gateOn()
+	on["config"] = map[string]any{"gateway": map[string]any{"bodyBasedRouting": map[string]any{"enabled": true}}}
+	router := helmRelease("inference-gateway-bbr")
+	labels := router.GetLabels()
+	labels["kaito.sh/gateway"] = router.GetName()
+	router.SetLabels(labels)
+	router.SetFinalizers(nil)
+	for _, step := range []struct {
+		name   string
+		values map[string]any
+		before func() error
+		want   bool
+	}{
+		{"on", on, func() error { return s.Create(t.Context(), router) }, true},
+		{"off", gateOn(), func() error { return nil }, true},
+		{"off and removed", gateOn(), func() error { return s.Delete(t.Context(), router) }, false},
+	} {
+		if err := step.before(); err != nil {
+			t.Fatal(err)
+		}
+		if got := may(s.mustInstall(t, step.values)); got != step.want {
+			t.Errorf("body-based routing %s: helm-controller may write EnvoyFilters: %t", step.name, got)
+		}
+	}
 }
 
 func (s *server) notes(t *testing.T) string {

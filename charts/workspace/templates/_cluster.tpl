@@ -81,11 +81,21 @@ gate
 {{/* "yes" if this release's helm-controller still has pools of ours to remove. */}}
 {{- define "workspace.drains" -}}
 {{- $controller := lookup "apps/v1" "Deployment" .Release.Namespace "helm-controller" -}}
-{{- if and $controller (include "workspace.isOurs" (dict "root" . "object" $controller)) (.Capabilities.APIVersions.Has "helm.toolkit.fluxcd.io/v2/HelmRelease") -}}
-  {{- $left := false -}}
-  {{- range (lookup "helm.toolkit.fluxcd.io/v2" "HelmRelease" "" "").items -}}
-    {{- if eq (dig "metadata" "labels" "app.kubernetes.io/managed-by" "" .) "workspace-operator" }}{{ $left = true }}{{ end -}}
-  {{- end -}}
-  {{- if $left }}yes{{ end -}}
+{{- if and $controller (include "workspace.isOurs" (dict "root" . "object" $controller)) (include "workspace.installed" (dict "root" .)) }}yes{{ end -}}
 {{- end -}}
+
+{{/*
+"yes" if there are HelmReleases that the operator made, with a label besides if one is given (dict with root and label).
+What is switched off is removed by the operator and by Flux after the upgrade: until then they need their rights.
+*/}}
+{{- define "workspace.installed" -}}
+{{- $left := "" -}}
+{{- if .root.Capabilities.APIVersions.Has "helm.toolkit.fluxcd.io/v2/HelmRelease" -}}
+  {{- $label := .label | default "app.kubernetes.io/managed-by" -}}
+  {{- range (lookup "helm.toolkit.fluxcd.io/v2" "HelmRelease" "" "").items -}}
+    {{- $labels := .metadata.labels | default dict -}}
+    {{- if and (eq (index $labels "app.kubernetes.io/managed-by" | default "") "workspace-operator") (hasKey $labels $label) }}{{ $left = "yes" }}{{ end -}}
+  {{- end -}}
+{{- end -}}
+{{- $left -}}
 {{- end -}}

@@ -1,6 +1,13 @@
-{{/* "yes" if the operator signs certificates for Endpoint Pickers, and so writes Secrets. */}}
+{{/*
+"yes" if the operator signs certificates for Endpoint Pickers, and so writes Secrets; or if it has to remove those that it
+signed before the gate went off.
+*/}}
 {{- define "workspace.signs" -}}
-{{- if and .Values.featureGates.gatewayAPIInferenceExtension (not (dig "tls" "insecureSkipVerify" false .Values.config.gateway)) }}yes{{ end -}}
+{{- if .Values.featureGates.gatewayAPIInferenceExtension -}}
+  {{- if not (dig "tls" "insecureSkipVerify" false .Values.config.gateway) }}yes{{ end -}}
+{{- else -}}
+  {{- include "workspace.installed" (dict "root" .) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The operator's rules in the cluster; those on Secrets only if it needs them. */}}

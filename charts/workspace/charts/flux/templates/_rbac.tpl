@@ -190,8 +190,8 @@ compares it with the charts.
   resources: [inferenceobjectives, inferencemodelrewrites]
   verbs: [get, list, watch]
 {{- end }}
-{{- if dig "bodyBasedRouting" "enabled" false .root.Values.config.gateway }}
-# The body-based router: its hooks into Istio, and what its Role grants.
+{{- if or (dig "bodyBasedRouting" "enabled" false .root.Values.config.gateway) (include "workspace.installed" (dict "root" .root "label" "kaito.sh/gateway")) }}
+# The body-based router: its hooks into Istio, and what its Role grants. Without them it could not be removed either.
 - apiGroups: [networking.istio.io]
   resources: [destinationrules, envoyfilters]
   verbs: [get, create, patch, delete]
