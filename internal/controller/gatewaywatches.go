@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -59,19 +60,19 @@ func indexGateways(ctx context.Context, mgr manager.Manager, gateway configv1alp
 }
 
 // indexOptional indexes a kind whose API may be absent.
-func indexOptional(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
+func indexOptional(ctx context.Context, of cache.Cache, kind client.Object) error {
 	switch kind.(type) {
 	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1beta1.ReferenceGrant:
 		return nil
 	case *gatewayv1.HTTPRoute:
-		err := indexer.IndexField(ctx, kind, observe.ByPool, func(obj client.Object) []string {
+		err := of.IndexField(ctx, kind, observe.ByPool, func(obj client.Object) []string {
 			return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
 		})
 		if err != nil {
 			return fmt.Errorf("indexing HTTPRoutes: %w", err)
 		}
 	}
-	return index(ctx, indexer, kind)
+	return index(ctx, of, kind)
 }
 
 // optionalHandler maps events of a kind whose API may be absent to Workspaces.

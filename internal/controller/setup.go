@@ -163,7 +163,7 @@ func newRoutingCache(mgr manager.Manager) (cluster.Cluster, error) {
 
 func indexAll(ctx context.Context, mgr manager.Manager, o Options) error {
 	for _, kind := range append(ownKinds(), &corev1.Pod{}, &corev1.ConfigMap{}) {
-		if err := index(ctx, mgr.GetFieldIndexer(), kind); err != nil {
+		if err := index(ctx, mgr.GetCache(), kind); err != nil {
 			return err
 		}
 	}

@@ -32,13 +32,21 @@ import (
 // byConfig is the index of Workspaces over the ConfigMap that inference.config names.
 const byConfig = "inference.config"
 
-func index(ctx context.Context, indexer client.FieldIndexer, kind client.Object) error {
-	err := indexer.IndexField(ctx, kind, observe.ByWorkspace, func(obj client.Object) []string {
-		if name := observe.WorkspaceOf(obj); name != "" {
-			return []string{name}
+// index indexes a kind over the Workspaces that its objects belong to. It is what IndexField does, under the name and the
+// keys that List looks for, without the second entry of each object for lists of all namespaces, which nobody asks for: an
+// entry is a map, and they would be the largest part of what a small object costs.
+func index(ctx context.Context, informers cache.Informers, kind client.Object) error {
+	informer, err := informers.GetInformer(ctx, kind, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching %T: %w", kind, err)
+	}
+	err = informer.AddIndexers(toolscache.Indexers{"field:" + observe.ByWorkspace: func(in any) ([]string, error) {
+		obj, ok := in.(client.Object)
+		if !ok || observe.WorkspaceOf(obj) == "" {
+			return nil, nil
 		}
-		return nil
-	})
+		return []string{obj.GetNamespace() + "/" + observe.WorkspaceOf(obj)}, nil
+	}})
 	if err != nil {
 		return fmt.Errorf("indexing %T: %w", kind, err)
 	}

@@ -179,7 +179,7 @@ func (st *stage) startWarm(ctx context.Context) error {
 
 // until waits for a condition and shows how far it is.
 func (st *stage) until(ctx context.Context, what string, limit time.Duration, done func() (bool, string)) error {
-	tick := time.NewTicker(50 * time.Millisecond)
+	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	start, shown := time.Now(), time.Now()
 	for {
