@@ -168,7 +168,7 @@ func (q *quickstart) answered(said, model string) {
 	q.t.Helper()
 	var completion struct{ Object, Model string }
 	_, text, _ := strings.Cut(said[max(0, strings.LastIndex(said, "\n{")):], "{")
-	q.Expect(json.NewDecoder(strings.NewReader("{" + text)).Decode(&completion)).To(gomega.Succeed(), said)
+	q.Expect(json.NewDecoder(strings.NewReader("{"+text)).Decode(&completion)).To(gomega.Succeed(), said)
 	q.Expect(completion.Object).To(gomega.Equal("chat.completion"))
 	q.Expect(completion.Model).To(gomega.Equal(model))
 }

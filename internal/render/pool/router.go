@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -15,9 +16,9 @@ import (
 )
 
 const (
-	// routerContainer is its name in the chart, routerHealthPort where it answers.
-	routerContainer  = "bbr"
-	routerHealthPort = 9005
+	// routerContainer is its name in the chart, routerPort where gateways ask it.
+	routerContainer = "bbr"
+	routerPort      = 9004
 )
 
 type routerChartValues struct {
@@ -119,8 +120,10 @@ func routerPatch(r plan.Router) routerDeployment {
 		Affinity:         spread(settings{names: plan.Names{EPP: r.Name}}, "app"),
 		Containers: []routerContainerPart{{
 			containerPart: container,
+			// Not its health port, which says that all is well seconds before it has made its key and listens
+			// (gateway-api-inference-extension v1.5.0, pkg/bbr/server/runserver.go).
 			ReadinessProbe: &corev1.Probe{
-				ProbeHandler:  corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: routerHealthPort}},
+				ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(routerPort)}},
 				PeriodSeconds: 2,
 			},
 			Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}},
