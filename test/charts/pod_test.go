@@ -27,8 +27,13 @@ func (r release) checkPod(t *testing.T) {
 	if got, want := *deployment.Spec.Replicas, max(1, r.plan.Pool.EPP.Replicas); got != want {
 		t.Errorf("%d replicas, want %d", got, want)
 	}
-	if got := deployment.Spec.Strategy.Type; got != appsv1.RecreateDeploymentStrategyType {
-		t.Errorf("strategy %q: a second leader cannot come up before the first has gone", got)
+	// A second leader cannot come up before the first has gone; a lone Endpoint Picker has its successor first.
+	strategy := appsv1.RollingUpdateDeploymentStrategyType
+	if *deployment.Spec.Replicas > 1 {
+		strategy = appsv1.RecreateDeploymentStrategyType
+	}
+	if got := deployment.Spec.Strategy.Type; got != strategy {
+		t.Errorf("strategy %q, want %q", got, strategy)
 	}
 	if !selects(deployment.Spec.Selector.MatchLabels, deployment.Spec.Template.Labels) {
 		t.Errorf("selector %v does not match %v", deployment.Spec.Selector, deployment.Spec.Template.Labels)

@@ -226,7 +226,7 @@ func (d inferencePool) patches(s settings, r, epp inferencePoolRelease) []patch 
 	if r.ownArgs {
 		deployment.container().Args = eppArgs(s, epp)
 	}
-	if r.noStrategy {
+	if r.noStrategy && s.replicated() {
 		deployment.Spec.Strategy = &strategyPart{Type: appsv1.RecreateDeploymentStrategyType}
 	}
 	patches := []patch{patchDeployment(deployment)}

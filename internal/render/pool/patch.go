@@ -20,6 +20,12 @@ import (
 // eppContainer is the EPP container's name in every chart.
 const eppContainer = "epp"
 
+// eppPause and routerPause, in seconds, are how long gateways get to hear that a pod goes.
+const (
+	eppPause    = 5
+	routerPause = 10
+)
+
 // The structs below are the parts of a Deployment that we patch. The API's own types would write out their required
 // fields too, and a patch with "selector: null" takes the selector away.
 type deploymentPatch struct {
@@ -63,6 +69,7 @@ type containerPart struct {
 	Args            []string                     `json:"args,omitempty"`
 	Resources       *corev1.ResourceRequirements `json:"resources,omitempty"`
 	SecurityContext *corev1.SecurityContext      `json:"securityContext"`
+	Lifecycle       *corev1.Lifecycle            `json:"lifecycle,omitempty"`
 }
 
 // operation is one step of a JSON patch.
@@ -94,6 +101,7 @@ func hardened(s settings) deploymentPatch {
 				ReadOnlyRootFilesystem:   new(true),
 				Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 			},
+			Lifecycle: pause(eppPause),
 		}},
 	}
 	for _, name := range s.secrets {
@@ -101,7 +109,7 @@ func hardened(s settings) deploymentPatch {
 	}
 	return deploymentPatch{
 		APIVersion: "apps/v1", Kind: "Deployment", Metadata: patchMetadata{Name: s.names.EPP},
-		Spec: deploymentSpecPart{Template: templatePart{
+		Spec: deploymentSpecPart{Strategy: rolling(s), Template: templatePart{
 			// By these the operator finds the pods, to tell why one does not start.
 			Metadata: labelsPart{Labels: map[string]string{
 				v1beta1.LabelManagedBy: v1beta1.ManagedBy, v1beta1.LabelEndpointPicker: s.workspace,
@@ -109,6 +117,21 @@ func hardened(s settings) deploymentPatch {
 			Spec: pod,
 		}},
 	}
+}
+
+// pause has a container go on to answer until gateways have heard that its pod goes. What they ask it as it ends is lost:
+// Envoy does without an answer only as long as it has not sent a body.
+func pause(seconds int64) *corev1.Lifecycle {
+	return &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}}
+}
+
+// rolling starts the new EPP before the old one ends. The charts end the old one first, as only one can lead; a lone EPP
+// does not have to.
+func rolling(s settings) *strategyPart {
+	if s.replicated() {
+		return nil
+	}
+	return &strategyPart{Type: appsv1.RollingUpdateDeploymentStrategyType}
 }
 
 // container is the EPP's part of the patch.

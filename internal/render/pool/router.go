@@ -88,8 +88,7 @@ type routerPod struct {
 
 type routerContainerPart struct {
 	containerPart
-	ReadinessProbe *corev1.Probe     `json:"readinessProbe"`
-	Lifecycle      *corev1.Lifecycle `json:"lifecycle"`
+	ReadinessProbe *corev1.Probe `json:"readinessProbe"`
 }
 
 type routerDeployment struct {
@@ -109,6 +108,7 @@ func routerPatch(r plan.Router) routerDeployment {
 	base := hardened(settings{names: plan.Names{EPP: r.Name}, secrets: r.ImagePullSecrets})
 	container := base.Spec.Template.Spec.Containers[0]
 	container.Name = routerContainer
+	container.Lifecycle = pause(routerPause)
 	container.Resources = &corev1.ResourceRequirements{
 		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
 		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
@@ -126,7 +126,6 @@ func routerPatch(r plan.Router) routerDeployment {
 				ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(routerPort)}},
 				PeriodSeconds: 2,
 			},
-			Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 10}}},
 		}},
 	}
 	return d
