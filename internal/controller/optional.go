@@ -45,8 +45,11 @@ type optionalAPIs struct {
 	watched []string
 }
 
+// watchedKind is the kind whose objects are watched; nil if it only matters that they could be made.
 func watchedKind(crd string) client.Object {
 	switch crd {
+	case observe.CRDInferenceObjective:
+		return nil
 	case observe.CRDOCIRepository:
 		return &sourcev1.OCIRepository{}
 	case observe.CRDHelmRelease:
@@ -115,15 +118,8 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 		if slices.Contains(o.list(), crd) {
 			continue
 		}
-		kind := watchedKind(crd)
-		if err := indexOptional(ctx, o.cacheOf(crd), kind); err != nil {
+		if err := o.begin(ctx, crd); err != nil {
 			return err
-		}
-		if err := o.synced(ctx, crd, kind); err != nil {
-			return err
-		}
-		if err := o.watch(o.cacheOf(crd), kind); err != nil {
-			return fmt.Errorf("watching %s: %w", crd, err)
 		}
 		log.FromContext(ctx).Info("API is served, watching it", "crd", crd)
 		o.set(append(o.list(), crd))
@@ -133,10 +129,29 @@ func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
 			continue
 		}
 		o.set(slices.DeleteFunc(o.list(), func(c string) bool { return c == crd }))
-		if err := o.cacheOf(crd).RemoveInformer(ctx, watchedKind(crd)); err != nil {
-			return fmt.Errorf("ending the watch of %s: %w", crd, err)
+		if kind := watchedKind(crd); kind != nil {
+			if err := o.cacheOf(crd).RemoveInformer(ctx, kind); err != nil {
+				return fmt.Errorf("ending the watch of %s: %w", crd, err)
+			}
 		}
 		log.FromContext(ctx).Info("API is no longer served", "crd", crd)
+	}
+	return nil
+}
+
+func (o *optionalAPIs) begin(ctx context.Context, crd string) error {
+	kind := watchedKind(crd)
+	if kind == nil {
+		return nil
+	}
+	if err := indexOptional(ctx, o.cacheOf(crd), kind); err != nil {
+		return err
+	}
+	if err := o.synced(ctx, crd, kind); err != nil {
+		return err
+	}
+	if err := o.watch(o.cacheOf(crd), kind); err != nil {
+		return fmt.Errorf("watching %s: %w", crd, err)
 	}
 	return nil
 }

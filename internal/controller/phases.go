@@ -128,11 +128,16 @@ func (r *run) applyPool(ctx context.Context) error {
 }
 
 func (r *run) poolPreconditions() error {
+	missing := r.served.MissingForPool(r.plan.Pool)
 	switch {
-	case !r.served.Flux || !r.served.InferencePool:
+	case len(missing) == 1 && missing[0] == observe.CRDInferenceObjective:
+		return &outcome.Waiting{Reason: v1beta1.ReasonCRDNotFound, Message: fmt.Sprintf(
+			"not installed in this cluster: %s; endpoint pickers up to v1.2.1 do not start without it: install it, or configure a later chart.version",
+			missing[0])}
+	case len(missing) > 0:
 		return &outcome.Waiting{Reason: v1beta1.ReasonCRDNotFound, Message: fmt.Sprintf(
 			"not installed in this cluster: %s; install Flux and the Gateway API Inference Extension's CRDs, or switch the feature gate off",
-			strings.Join(r.served.Missing, ", "))}
+			strings.Join(missing, ", "))}
 	case r.workloadErr != nil && r.children.Release == nil:
 		reason, message := status.Explain(r.workloadErr)
 		return &outcome.Waiting{Reason: reason, Message: "the pool is made together with the workload: " + message}

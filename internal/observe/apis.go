@@ -4,6 +4,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -20,6 +21,8 @@ const (
 	CRDOCIRepository = "ocirepositories.source.toolkit.fluxcd.io"
 	CRDHelmRelease   = "helmreleases.helm.toolkit.fluxcd.io"
 	CRDInferencePool = "inferencepools.inference.networking.k8s.io"
+	// CRDInferenceObjective is needed by old Endpoint Pickers. Objects of it are nothing to us.
+	CRDInferenceObjective = "inferenceobjectives.inference.networking.x-k8s.io"
 )
 
 // OptionalAPIs maps each optional CustomResourceDefinition to the version that must be served.
@@ -28,6 +31,7 @@ func OptionalAPIs() map[string]string {
 		CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1",
 		CRDGateway: "v1", CRDGatewayClass: "v1", CRDHTTPRoute: "v1", CRDBackendTLSPolicy: "v1",
 		CRDReferenceGrant: "v1beta1", CRDDestinationRule: "v1",
+		CRDInferenceObjective: "v1alpha2",
 	}
 }
 
@@ -37,8 +41,6 @@ type APIs struct {
 	Flux bool
 	// InferencePool of inference.networking.k8s.io/v1.
 	InferencePool bool
-	// Missing are the names of the CustomResourceDefinitions that pools need and that are not served, sorted.
-	Missing []string
 
 	all []string
 }
@@ -52,6 +54,17 @@ func (a APIs) Routes() bool {
 
 // Grants says that ReferenceGrants are served.
 func (a APIs) Grants() bool { return a.served(CRDReferenceGrant) }
+
+// MissingForPool are the names of the CustomResourceDefinitions that a pool needs and that are not served, sorted.
+func (a APIs) MissingForPool(p *plan.Pool) []string {
+	needed := []string{CRDHelmRelease, CRDInferencePool, CRDOCIRepository}
+	if configv1alpha1.NeedsObjectives(p.Chart.Dialect, cmp.Or(p.EPP.Version, p.Chart.Version)) {
+		needed = append(needed, CRDInferenceObjective)
+	}
+	missing := slices.DeleteFunc(needed, a.served)
+	slices.Sort(missing)
+	return missing
+}
 
 // missingForRoutes are the names of the CustomResourceDefinitions that routes need and that are not served, sorted.
 func (a APIs) missingForRoutes(r *plan.Route) []string {
@@ -101,12 +114,5 @@ func serves(crd *apiextensionsv1.CustomResourceDefinition, version string) bool 
 // APIsOf sums up a list of served CustomResourceDefinitions.
 func APIsOf(served []string) APIs {
 	has := func(name string) bool { return slices.Contains(served, name) }
-	apis := APIs{Flux: has(CRDOCIRepository) && has(CRDHelmRelease), InferencePool: has(CRDInferencePool), all: served}
-	for _, name := range []string{CRDOCIRepository, CRDHelmRelease, CRDInferencePool} {
-		if !has(name) {
-			apis.Missing = append(apis.Missing, name)
-		}
-	}
-	slices.Sort(apis.Missing)
-	return apis
+	return APIs{Flux: has(CRDOCIRepository) && has(CRDHelmRelease), InferencePool: has(CRDInferencePool), all: served}
 }

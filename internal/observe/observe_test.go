@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
@@ -44,33 +45,37 @@ func TestServed(t *testing.T) {
 	inferencePool := crd(observe.CRDInferencePool, apiextensionsv1.ConditionTrue, version("v1"))
 	leaving := inferencePool.DeepCopy()
 	leaving.Finalizers, leaving.DeletionTimestamp = []string{"tests/keep"}, new(metav1.Now())
+	type sum struct {
+		Flux, InferencePool bool
+		Missing             []string
+	}
 	for name, c := range map[string]struct {
 		crds []client.Object
-		want observe.APIs
+		want sum
 	}{
-		"none": {nil, observe.APIs{Missing: []string{observe.CRDHelmRelease, observe.CRDInferencePool, observe.CRDOCIRepository}}},
-		"all":  {[]client.Object{repository, release, inferencePool}, observe.APIs{Flux: true, InferencePool: true}},
+		"none": {nil, sum{Missing: []string{observe.CRDHelmRelease, observe.CRDInferencePool, observe.CRDOCIRepository}}},
+		"all":  {[]client.Object{repository, release, inferencePool}, sum{Flux: true, InferencePool: true}},
 		"half of Flux": {
 			[]client.Object{repository, inferencePool},
-			observe.APIs{InferencePool: true, Missing: []string{observe.CRDHelmRelease}},
+			sum{InferencePool: true, Missing: []string{observe.CRDHelmRelease}},
 		},
 		"others": {
 			[]client.Object{repository, release, crd("gateways.networking.istio.io", apiextensionsv1.ConditionTrue, version("v1"))},
-			observe.APIs{Flux: true, Missing: []string{observe.CRDInferencePool}},
+			sum{Flux: true, Missing: []string{observe.CRDInferencePool}},
 		},
 		"only an older version": {
 			[]client.Object{repository, crd(observe.CRDHelmRelease, apiextensionsv1.ConditionTrue, version("v2beta2")), inferencePool},
-			observe.APIs{InferencePool: true, Missing: []string{observe.CRDHelmRelease}},
+			sum{InferencePool: true, Missing: []string{observe.CRDHelmRelease}},
 		},
 		"version not served": {
 			[]client.Object{repository, release, crd(observe.CRDInferencePool, apiextensionsv1.ConditionTrue, retired)},
-			observe.APIs{Flux: true, Missing: []string{observe.CRDInferencePool}},
+			sum{Flux: true, Missing: []string{observe.CRDInferencePool}},
 		},
 		"not established": {
 			[]client.Object{repository, release, crd(observe.CRDInferencePool, apiextensionsv1.ConditionFalse, version("v1"))},
-			observe.APIs{Flux: true, Missing: []string{observe.CRDInferencePool}},
+			sum{Flux: true, Missing: []string{observe.CRDInferencePool}},
 		},
-		"being deleted": {[]client.Object{repository, release, leaving}, observe.APIs{Flux: true, Missing: []string{observe.CRDInferencePool}}},
+		"being deleted": {[]client.Object{repository, release, leaving}, sum{Flux: true, Missing: []string{observe.CRDInferencePool}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,10 +83,40 @@ func TestServed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, observe.APIsOf(served), cmpopts.IgnoreUnexported(observe.APIs{})); diff != "" {
+			apis := observe.APIsOf(served)
+			got := sum{apis.Flux, apis.InferencePool, apis.MissingForPool(poolOf("v1.5.0"))}
+			if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("APIs (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// poolOf is a pool whose Endpoint Picker has the chart's version.
+func poolOf(version string) *plan.Pool {
+	return &plan.Pool{Chart: configv1alpha1.Chart{Dialect: configv1alpha1.DialectInferencePool, Version: version}}
+}
+
+// TestOldPicker: what counts is the version of the Endpoint Picker, which may be configured apart from the chart's.
+func TestOldPicker(t *testing.T) {
+	t.Parallel()
+	apis := observe.APIsOf([]string{observe.CRDHelmRelease, observe.CRDInferencePool, observe.CRDOCIRepository})
+	newer := poolOf("v1.2.1")
+	newer.EPP.Version = "v1.5.0"
+	own := poolOf("v1.2.1")
+	own.EPP.Version = "main"
+	llmd := poolOf("v0.9.0")
+	llmd.Chart.Dialect = configv1alpha1.DialectLLMDRouter
+	for name, c := range map[string]struct {
+		pool *plan.Pool
+		want []string
+	}{
+		"v1.0.0": {poolOf("v1.0.0"), []string{observe.CRDInferenceObjective}}, "v1.2.1": {poolOf("v1.2.1"), []string{observe.CRDInferenceObjective}},
+		"v1.3.0": {poolOf("v1.3.0"), nil}, "newer endpoint picker": {newer, nil}, "own endpoint picker": {own, nil}, "llm-d": {llmd, nil},
+	} {
+		if diff := cmp.Diff(c.want, apis.MissingForPool(c.pool), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -66,11 +66,15 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, errors.Join(err, shared.stop())
 	}
+	// Alone, it needs no lease, which a busy machine could make it lose.
 	operator, err := shared.run(gateOn() + "endpointPicker: {replicas: 2}\n")
 	if err != nil {
 		return 1, errors.Join(err, shared.stop())
 	}
 	code := m.Run()
+	if operator.ended() {
+		return 1, fmt.Errorf("the operator ended: %s", operator.tail())
+	}
 	return code, errors.Join(operator.stop(), shared.stop())
 }
 

@@ -85,7 +85,7 @@ func gateOff() string { return configurationHead }
 func withChart(version string) string { return gateOn() + "chart: {version: " + version + "}\n" }
 
 // run starts the operator as a process with a configuration and waits until it is up.
-func (c *cluster) run(configuration string) (*child, error) {
+func (c *cluster) run(configuration string, flags ...string) (*child, error) {
 	port, err := freePort()
 	if err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func (c *cluster) run(configuration string) (*child, error) {
 		return nil, err
 	}
 	health, metrics := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", metricsPort)
-	command := exec.Command(program, "--config="+config, "--namespace="+operatorNamespace, "--leader-elect",
-		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--models-bind-address=", "--health-probe-bind-address="+health)
+	command := exec.Command(program, append(flags, "--config="+config, "--namespace="+operatorNamespace,
+		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--models-bind-address=", "--health-probe-bind-address="+health)...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorConfig)
 	operator, err := startChild(filepath.Join(c.dir, "operator.log"), command)
 	if err != nil {
@@ -143,7 +143,7 @@ func healthy(ctx context.Context, url string) bool {
 // startOperator is run for the time of one test.
 func (c *cluster) startOperator(t *testing.T, configuration string) *child {
 	t.Helper()
-	operator, err := c.run(configuration)
+	operator, err := c.run(configuration, "--leader-elect")
 	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	t.Cleanup(func() {
 		if err := operator.stop(); err != nil {

@@ -21,6 +21,7 @@ func TestOwnCluster(t *testing.T) { //nolint:tparallel // its parts follow each 
 	t.Parallel()
 	c := startCluster(t, workspaceCRD())
 	t.Run("optional APIs", func(t *testing.T) { optionalAPIs(t, c) })
+	t.Run("old endpoint picker", func(t *testing.T) { oldPicker(t, c) })
 	t.Run("life of a pool", func(t *testing.T) { lifeOfPool(t, c) })
 	t.Run("killed", func(t *testing.T) { killed(t, c) })
 }
@@ -71,6 +72,31 @@ func optionalAPIs(t *testing.T, c *cluster) {
 	s.Expect(s.Delete(s.t.Context(), s.expect("phi"))).To(gomega.Succeed())
 	s.uninstalls()
 	s.empty()
+}
+
+// oldPicker: Endpoint Pickers up to v1.2.1 need one CRD more.
+func oldPicker(t *testing.T, c *cluster) {
+	operator := c.startOperator(t, withChart("v1.2.1"))
+	s := newScene(t, c)
+	s.node("a", 1)
+	s.workspace("phi")
+	const objectives = "inferenceobjectives.inference.networking.x-k8s.io"
+	s.expect("phi", "InferencePoolReady=False CRDNotFound: not installed in this cluster: "+objectives+"; endpoint pickers up to v1.2.1")
+	s.step("it is installed")
+	s.install(crd("gie", "inference.networking.x-k8s.io_inferenceobjectives.yaml"))
+	s.expect("phi", "InferencePoolReady=False PoolProgressing")
+	s.ready("phi")
+	s.step("and removed")
+	s.remove(objectives)
+	s.expect("phi", "InferencePoolReady=False CRDNotFound: "+objectives, "InferenceReady=True ReplicasReady")
+	s.Expect(operator.stop()).To(gomega.Succeed())
+	s.step("a newer chart does without")
+	operator = c.startOperator(t, gateOn())
+	s.expect("phi", "InferencePoolReady=False PoolProgressing: v1.5.0")
+	s.Expect(s.Delete(s.t.Context(), s.expect("phi"))).To(gomega.Succeed())
+	s.uninstalls()
+	s.empty()
+	s.Expect(operator.stop()).To(gomega.Succeed())
 }
 
 func (s *scene) install(file string) {

@@ -14,6 +14,8 @@ type dialectFacts struct {
 	url, eppImage string
 	// certificatesFrom is the first version that can mount a certificate for the EPP and reload it.
 	certificatesFrom string
+	// objectivesUntil is the last version whose EPP watches InferenceObjectives without looking whether they are served.
+	objectivesUntil string
 }
 
 // Dialects returns the chart dialects that the operator renders values for.
@@ -39,6 +41,13 @@ func CertificatesFrom(dialect ChartDialect) string {
 	return d.certificatesFrom
 }
 
+// NeedsObjectives says whether an Endpoint Picker of that version does not start without the InferenceObjective's CRD.
+func NeedsObjectives(dialect ChartDialect, version string) bool {
+	d, _ := dialectOf(dialect)
+	at := slices.Index(d.versions, version)
+	return at >= 0 && at <= slices.Index(d.versions, d.objectivesUntil)
+}
+
 func dialectOf(dialect ChartDialect) (dialectFacts, bool) {
 	switch dialect {
 	case DialectInferencePool:
@@ -51,6 +60,7 @@ func dialectOf(dialect ChartDialect) (dialectFacts, bool) {
 			eppImage:       "registry.k8s.io/gateway-api-inference-extension/epp",
 
 			certificatesFrom: "v1.3.0",
+			objectivesUntil:  "v1.2.1",
 		}, true
 	case DialectLLMDRouter:
 		return dialectFacts{
