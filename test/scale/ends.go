@@ -97,7 +97,7 @@ func (st *stage) crowded(ctx context.Context, s *report.Scenario) error {
 
 // mostCollected is how many Workspaces delete waits for until their children are gone too. More keep the garbage collector,
 // which is not what is measured, busy for longer than everything else takes.
-const mostCollected = 2000
+const mostCollected = 500
 
 // delete removes all Workspaces at once: those that are settled, and some that never became ready.
 func (st *stage) delete(ctx context.Context, s *report.Scenario, names []string) error {
