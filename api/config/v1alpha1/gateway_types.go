@@ -30,8 +30,8 @@ type Gateway struct {
 	BodyBasedRouting BodyBasedRouting `json:"bodyBasedRouting,omitempty"`
 	// tls is about the connection from the gateway to the Endpoint Picker.
 	TLS GatewayTLS `json:"tls,omitempty"`
-	// probe asks the Gateway for the list of models once after each change, to see that the Endpoint Picker is asked;
-	// default true.
+	// probe sends one request through the Gateway after each change, which no model works for, to see that the Endpoint
+	// Picker is asked; default true.
 	Probe *bool `json:"probe,omitempty"`
 }
 
