@@ -153,6 +153,11 @@ func testFailOpen(t *testing.T) {
 			"RouteReady=True RouteReady: its endpoint picker is not available")
 	})
 	s.routed("phi")
+	// The worst case: everything is answered, and nobody would notice.
+	s.impostor(ws, func() {
+		s.expect("phi", "RouteReady=False EndpointPickerBypassed: the endpoint picker phi-inferencepool-epp is not asked", "InferencePoolReady=True PoolReady")
+		s.chatThrough(phi)
+	})
 }
 
 // withoutPicker takes the Endpoint Picker away, and keeps Flux from bringing it back, while f runs.
@@ -248,7 +253,10 @@ func TestGatewayFailClose(t *testing.T) {
 	s.withoutPicker(ws, s.refused)
 	s.routed("phi")
 	s.chatThrough(phi)
-	s.impostor(ws)
+	s.impostor(ws, func() {
+		s.refused()
+		s.expect("phi", "RouteReady=False GatewayRequestFailed: is the endpoint picker's certificate trusted", "InferencePoolReady=True PoolReady")
+	})
 }
 
 // refused: requests get an error, and none is answered.
@@ -275,16 +283,15 @@ func (s *gatewayScene) refused() {
 	s.t.Logf("refused with %v", codes)
 }
 
-// impostor: an Endpoint Picker with a certificate of another authority is not believed, and RouteReady says so.
-func (s *gatewayScene) impostor(ws *v1beta1.Workspace) {
+// impostor gives the Endpoint Picker a certificate of an authority that the Gateway does not trust, while f runs.
+func (s *gatewayScene) impostor(ws *v1beta1.Workspace, f func()) {
 	s.t.Helper()
 	secret := &corev1.Secret{}
 	s.must(secret, ws.Status.InferencePool.EPPService+"-tls")
 	certificate, key := s.selfMade(secret)
 	s.edit(secret, func() { secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = certificate, key })
 	s.restartPicker(ws)
-	s.refused()
-	s.expect("phi", "RouteReady=False GatewayRequestFailed: is the endpoint picker's certificate trusted", "InferencePoolReady=True PoolReady")
+	f()
 	// Whoever removes the false one gets a true one.
 	s.Expect(s.Delete(s.ctx, secret)).To(gomega.Succeed())
 	s.restartPicker(ws)
