@@ -8,6 +8,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -108,6 +109,9 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 		result = Repaired
 		err = a.takeBack(ctx, content)
 	}
+	if apierrors.IsInvalid(err) && cached != nil {
+		err = a.replace(ctx, content, err)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -143,6 +147,20 @@ func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured, 
 		return fmt.Errorf("applying %s: %w", keyOf(content), err)
 	}
 	return nil
+}
+
+// replace writes an object that cannot be as wanted beside what somebody else put into its lists: a Service whose port got
+// another number would have two of one name. Lists are replaced whole, and then applied as ever. Otherwise the error stays.
+func (a *Applier) replace(ctx context.Context, content *unstructured.Unstructured, refused error) error {
+	patch, err := content.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("encoding %s: %w", keyOf(content), err)
+	}
+	obj := content.DeepCopy()
+	if err := a.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(a.manager+"-repair")); err != nil {
+		return errors.Join(refused, fmt.Errorf("replacing %s: %w", keyOf(content), err))
+	}
+	return a.send(ctx, content)
 }
 
 // takeBack writes an object that exists although the cache does not hold it, if it is ours: somebody removed the label
