@@ -85,7 +85,7 @@ func checkRuntime(ws *v1beta1.Workspace) error {
 	return &outcome.Terminal{
 		Reason: v1beta1.ReasonRuntimeNotSupported,
 		Err: fmt.Errorf("runtime %q is not supported: remove the annotation %s to serve with vLLM, or run pods of your own with inference.template",
-			runtime, v1beta1.AnnotationRuntime),
+			quoted(runtime), v1beta1.AnnotationRuntime),
 	}
 }
 

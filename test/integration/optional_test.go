@@ -23,6 +23,7 @@ func TestOwnCluster(t *testing.T) { //nolint:tparallel // its parts follow each 
 	t.Run("optional APIs", func(t *testing.T) { optionalAPIs(t, c) })
 	t.Run("old endpoint picker", func(t *testing.T) { oldPicker(t, c) })
 	t.Run("life of a pool", func(t *testing.T) { lifeOfPool(t, c) })
+	t.Run("two operators", func(t *testing.T) { twoOperators(t, c) })
 	t.Run("killed", func(t *testing.T) { killed(t, c) })
 }
 
