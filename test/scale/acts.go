@@ -100,7 +100,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // flip makes model Deployments not ready and ready again, some each second.
 func (st *stage) flip(ctx context.Context, s *report.Scenario, names []string) error {
-	names = names[:min(len(names), 200)]
+	names = st.some(names, 200)
 	start := time.Now()
 	down, err := st.flipTo(ctx, names, 0)
 	if err != nil {
@@ -151,6 +151,14 @@ func (st *stage) flipTo(ctx context.Context, names []string, ready int32) (map[s
 		return st.lab.Client.Status().Patch(ctx, d, client.RawPatch(types.MergePatchType, actors.DeploymentStatus(1, 1, ready)))
 	})
 	return at, err
+}
+
+// some are the Workspaces to which something happens one after the other; fewer where time is short.
+func (st *stage) some(names []string, most int) []string {
+	if st.options.ci {
+		most /= 4
+	}
+	return names[:min(len(names), most)]
 }
 
 // paced calls do for each name, so many times a second.
@@ -215,7 +223,7 @@ func (st *stage) drift(ctx context.Context, s *report.Scenario, names []string) 
 
 // churn changes specs at ten a second.
 func (st *stage) churn(ctx context.Context, s *report.Scenario, names []string) error {
-	names = names[:min(len(names), 300)]
+	names = st.some(names, 300)
 	before, err := st.controller.Metrics(ctx)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ type stage struct {
 	fleet      *fleet.Fleet
 	world      *actors.World
 	controller *subject.Process
+	floor      *subject.Process
 	hanging    *hanging
 	crds       []string
 	keep       bool
@@ -186,6 +187,9 @@ func (st *stage) until(ctx context.Context, what string, limit time.Duration, do
 		ok, state := done()
 		if ok {
 			return nil
+		}
+		if st.floor != nil && st.floor.Failure() != nil {
+			return fmt.Errorf("%s: %w", what, st.floor.Failure())
 		}
 		if time.Since(start) > limit {
 			return fmt.Errorf("%s: not after %s (%s)", what, limit, state)

@@ -70,6 +70,7 @@ func (b *bench) measureFloor(ctx context.Context, n int) (base, error) {
 		if err != nil {
 			return err
 		}
+		st.floor = process
 		if err := st.watched(ctx, floor.UserAgent); err != nil {
 			return errors.Join(err, process.Kill())
 		}

@@ -112,7 +112,7 @@ func (b *bench) result(scenario string) *report.Scenario {
 func (st *stage) crowd(ctx context.Context, s *report.Scenario) error {
 	pods, releases := 10_000, 2000
 	if st.options.ci {
-		pods, releases = 10*s.N, 2*s.N
+		pods, releases = 5*s.N, s.N
 	}
 	s.Add("foreign Pods, and as many Secrets", float64(pods), "")
 	s.Add("foreign HelmReleases", float64(releases), "")

@@ -68,10 +68,19 @@ func Run(ctx context.Context, config *rest.Config, count int) error {
 	if w.api, err = rest.UnversionedRESTClientFor(config); err != nil {
 		return fmt.Errorf("making the floor's client: %w", err)
 	}
+	// One that fails ends all: the others would be measured without what it did.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	names := make(chan metav1.ObjectMeta, count)
 	done := make(chan error, Workers)
 	for range Workers {
-		go func() { done <- w.work(ctx, names) }()
+		go func() {
+			err := w.work(ctx, names)
+			if err != nil {
+				cancel()
+			}
+			done <- err
+		}()
 	}
 	err = w.watch(ctx, count, names)
 	close(names)

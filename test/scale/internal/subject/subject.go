@@ -146,6 +146,19 @@ func (p *Process) end(grace time.Duration) error {
 	return p.log.Close()
 }
 
+// Failure is what a program said that ended with an error; nil while it runs, and if it ended well.
+func (p *Process) Failure() error {
+	select {
+	case <-p.exited:
+		if p.cmd.ProcessState.Success() {
+			return nil
+		}
+		return fmt.Errorf("%s ended: %s", filepath.Base(p.cmd.Path), p.lastLines())
+	default:
+		return nil
+	}
+}
+
 // Exited is closed when the program has ended.
 func (p *Process) Exited() <-chan struct{} { return p.exited }
 
