@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -128,7 +129,7 @@ func (s *Server) models(ctx context.Context, gateway string) ([]Model, error) {
 	models := []Model{}
 	for i := range all.Items {
 		ws := &all.Items[i]
-		if !meta.IsStatusConditionTrue(ws.Status.Conditions, v1beta1.ConditionRouteReady) {
+		if !routed(ws) {
 			continue
 		}
 		for _, name := range ws.Status.Models {
@@ -140,6 +141,13 @@ func (s *Server) models(ctx context.Context, gateway string) ([]Model, error) {
 	}
 	slices.SortFunc(models, func(a, b Model) int { return strings.Compare(a.ID+" "+a.OwnedBy, b.ID+" "+b.OwnedBy) })
 	return models, nil
+}
+
+// routed says whether requests for a Workspace get through, as far as is known. That the operator itself cannot reach the
+// Gateway says nothing about those who ask there.
+func routed(ws *v1beta1.Workspace) bool {
+	c := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionRouteReady)
+	return c != nil && (c.Status == metav1.ConditionTrue || c.Reason == v1beta1.ReasonGatewayNotReachable)
 }
 
 func write(w http.ResponseWriter, code int, body any) {

@@ -94,3 +94,17 @@ func TestServeHTTP(t *testing.T) {
 		}
 	}
 }
+
+// TestNotReachable: whoever asks here has reached the Gateway, even if the operator cannot.
+func TestNotReachable(t *testing.T) {
+	t.Parallel()
+	ws := workspace("phi", metav1.ConditionFalse, "phi-4")
+	ws.Status.Conditions[0].Reason = v1beta1.ReasonGatewayNotReachable
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/models", http.NoBody)
+	request.Header.Set(plan.GatewayHeader, "gateways/shared")
+	got := httptest.NewRecorder()
+	server(t, ws).ServeHTTP(got, request)
+	if !strings.Contains(got.Body.String(), `"id":"phi-4"`) {
+		t.Errorf("listed %s", got.Body.String())
+	}
+}
