@@ -179,12 +179,20 @@ func countStatefulSet(s *appsv1.StatefulSet, t plan.Topology, r *replicas) {
 	}
 }
 
+// cause leaves out the name of the pod that was tried, which no one will ever see again.
+func cause(message string) string {
+	if _, after, ok := strings.Cut(message, " is forbidden: "); ok && strings.HasPrefix(message, "pods ") {
+		return after
+	}
+	return message
+}
+
 // notCreated is why the API server refuses the Deployment's pods: quota, Pod Security, a webhook.
 func notCreated(deployments []*appsv1.Deployment) string {
 	for _, d := range deployments {
 		for _, c := range d.Status.Conditions {
 			if c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue {
-				return "pods are refused: " + c.Message
+				return "pods are refused: " + cause(c.Message)
 			}
 		}
 	}
