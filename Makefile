@@ -111,7 +111,7 @@ e2e e2e-install: PLATFORMS = linux/$(shell go env GOARCH)
 
 .PHONY: e2e-install
 e2e-install: build cluster-build-node helm images $(GOTESTSUM) ## Run those of the chart, on a cluster that has nothing of it
-	@E2E_BARE=1 TEST_ARGS='-tags=e2e -count=1 -timeout=15m -run=^(TestInstall|TestQuickstart)$$' hack/test.sh .=./test/e2e/...
+	@E2E_BARE=1 TEST_ARGS='-tags=e2e -count=1 -timeout=20m -run=^(TestInstall|TestQuickstart)$$' hack/test.sh .=./test/e2e/...
 
 # Tools are pinned in hack/tools/go.mod and built once; go tool would link them again for every new checkout.
 TOOLS := hack/tools/go.mod hack/tools/go.sum
