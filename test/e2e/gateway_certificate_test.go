@@ -71,7 +71,7 @@ func (s *gatewayScene) renewCertificate(ws *v1beta1.Workspace) {
 // servedSerial is the serial number of the certificate that an Endpoint Picker serves now.
 func (s *gatewayScene) servedSerial(pod corev1.Pod) (*big.Int, error) {
 	dialer := tls.Dialer{Config: &tls.Config{
-		InsecureSkipVerify: true, //nolint:gosec // It is only looked at.
+		InsecureSkipVerify: true, // It is only looked at.
 		NextProtos:         []string{"h2"}, MinVersion: tls.VersionTLS12,
 	}}
 	connection, err := dialer.DialContext(s.ctx, "tcp", pod.Status.PodIP+":9002")

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -308,10 +309,8 @@ func (s *gatewayScene) restartPicker(ws *v1beta1.Workspace) {
 	}
 	s.until(func() error {
 		for _, uid := range uids(s.pickerPods(ws.Name)) {
-			for _, before := range old {
-				if uid == before {
-					return errors.New("the old one is there")
-				}
+			if slices.Contains(old, uid) {
+				return errors.New("the old one is there")
 			}
 		}
 		return nil
@@ -328,8 +327,8 @@ func TestGatewayUnderLoad(t *testing.T) {
 	ws := s.routed("phi")
 	l := s.load(phi)
 	step := func(what string, change func()) {
-		before, began := 0, time.Now()
-		before, _ = l.count()
+		before, _ := l.count()
+		began := time.Now()
 		change()
 		l.more(40)
 		after, _ := l.count()
