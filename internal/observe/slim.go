@@ -19,15 +19,21 @@ import (
 type texts struct {
 	mu   sync.Mutex
 	seen map[string]string
+	// labels are the sets of labels that a Workspace's children have in common. Nothing changes what a cache holds.
+	labels map[[4]string]map[string]string
 }
 
 const (
 	// maxTexts and maxText bound the table. What is beyond is kept by each object for itself, which is only larger.
 	maxTexts = 4096
 	maxText  = 256
+	// maxLabels is enough for ten thousand Workspaces: a set for what we write, and one for what Helm does.
+	maxLabels = 32_768
 )
 
-func newTexts() *texts { return &texts{seen: map[string]string{}} }
+func newTexts() *texts {
+	return &texts{seen: map[string]string{}, labels: map[[4]string]map[string]string{}}
+}
 
 // share makes all texts equal to one another the same text in memory.
 func (t *texts) share(in ...*string) {
@@ -60,13 +66,7 @@ func (t *texts) metadata(obj client.Object) {
 	obj.SetFinalizers(nil)
 	obj.SetGenerateName("")
 	if labels := obj.GetLabels(); labels != nil {
-		kept := make(map[string]string, 2)
-		for _, name := range keptLabels() {
-			if value := labels[name]; value != "" {
-				kept[name] = value
-			}
-		}
-		obj.SetLabels(kept)
+		obj.SetLabels(t.labelsOf(labels))
 	}
 	if owners := obj.GetOwnerReferences(); len(owners) > 0 {
 		obj.SetOwnerReferences(t.controllerOf(owners))
@@ -74,6 +74,30 @@ func (t *texts) metadata(obj client.Object) {
 	namespace := obj.GetNamespace()
 	t.share(&namespace)
 	obj.SetNamespace(namespace)
+}
+
+// labelsOf are those of some labels that are read, the same map for all objects that have the same.
+func (t *texts) labelsOf(in map[string]string) map[string]string {
+	var values [4]string
+	for i, name := range keptLabels() {
+		values[i] = in[name]
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known, ok := t.labels[values]; ok {
+		return known
+	}
+	kept := make(map[string]string, 2)
+	for i, name := range keptLabels() {
+		if values[i] != "" {
+			kept[name] = values[i]
+		}
+	}
+	if len(t.labels) >= maxLabels {
+		clear(t.labels)
+	}
+	t.labels[values] = kept
+	return kept
 }
 
 // keptLabels are those that are read of cached children.
