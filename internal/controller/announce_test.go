@@ -53,11 +53,14 @@ func TestAnnounce(t *testing.T) {
 			append(ready, "InferencePoolReady=True PoolReady"), ready, []string{"Normal Ready InferencePoolReady is gone"},
 		},
 		"stalled for what it waited for": {
-			[]string{"Ready=False NameTaken", "Reconciling=True NameTaken"}, []string{"Ready=False NameTaken", "Stalled=True NameTaken"},
+			[]string{"Ready=False NameTaken", "Reconciling=True NameTaken"},
+			[]string{"Ready=False NameTaken", "Stalled=True NameTaken"},
 			[]string{"Warning NameTaken Reconciling is gone, Stalled=True (NameTaken)"},
 		},
-		"it fails": {ready, []string{"Ready=False OOMKilled", "InferenceReady=False OOMKilled"},
-			[]string{"Warning OOMKilled InferenceReady=False (OOMKilled), Ready=False (OOMKilled): ready"}},
+		"it fails": {
+			ready, []string{"Ready=False OOMKilled", "InferenceReady=False OOMKilled"},
+			[]string{"Warning OOMKilled InferenceReady=False (OOMKilled), Ready=False (OOMKilled): ready"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -114,10 +114,15 @@ func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.
 			return r, err
 		}
 	}
+	return r, o.toPool(ctx, p, &r)
+}
+
+// toPool adds the HTTPRoutes that lead to the Workspace's pool: its own, and those of others.
+func (o *Observer) toPool(ctx context.Context, p plan.Plan, r *status.Routing) error {
 	list := &gatewayv1.HTTPRouteList{}
 	err := o.routes.List(ctx, list, client.MatchingFields{ByPool: p.Namespace + "/" + p.Names.Pool})
 	if err != nil {
-		return r, fmt.Errorf("listing HTTPRoutes: %w", err)
+		return fmt.Errorf("listing HTTPRoutes: %w", err)
 	}
 	for i := range list.Items {
 		if found := &list.Items[i]; metav1.GetControllerOf(found) == nil || metav1.GetControllerOf(found).UID != p.Owner.UID {
@@ -129,7 +134,7 @@ func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.
 	slices.SortFunc(r.Foreign, func(a, b *gatewayv1.HTTPRoute) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
-	return r, nil
+	return nil
 }
 
 // parent adds a Gateway and its class, if they exist.

@@ -50,8 +50,8 @@ func TestGatewayTraffic(t *testing.T) { //nolint:tparallel // one operator at a 
 func testPicks(t *testing.T) {
 	const requests, least = 200, 190
 	s := newGatewayScene(t, shared)
-	s.config("settings", "max-num-seqs: 2\n  max-model-len: 16384\n  num-gpu-blocks-override: 2000")
-	s.workspace("phi", offered(gatewayName), replicas(2), func(ws *v1beta1.Workspace) { ws.Inference.Config = "settings" })
+	s.config("max-num-seqs: 2\n  max-model-len: 16384\n  num-gpu-blocks-override: 2000")
+	s.workspace("phi", offered(gatewayName), twoReplicas, func(ws *v1beta1.Workspace) { ws.Inference.Config = settings })
 	s.endpoints(s.routed("phi"), 2)
 	pods := s.modelPods("phi")
 	s.Expect(pods).To(gomega.HaveLen(2))
@@ -323,7 +323,7 @@ func TestGatewayUnderLoad(t *testing.T) {
 	needsGateways(t, shared)
 	operator := shared.startOperator(t, withChart("v1.4.0"))
 	s := newGatewayScene(t, shared)
-	s.workspace("phi", offered(gatewayName), replicas(2))
+	s.workspace("phi", offered(gatewayName), twoReplicas)
 	ws := s.routed("phi")
 	l := s.load(phi)
 	step := func(what string, change func()) {
@@ -336,8 +336,8 @@ func TestGatewayUnderLoad(t *testing.T) {
 	}
 	step("the endpoint picker restarts", func() { s.restartPicker(ws) })
 	step("the Workspace is updated", func() {
-		s.config("settings", "max-num-seqs: 64")
-		s.edit(ws, func() { ws.Inference.Config = "settings" })
+		s.config("max-num-seqs: 64")
+		s.edit(ws, func() { ws.Inference.Config = settings })
 		s.expect("phi", "Ready=False RolloutInProgress")
 		ws = s.routed("phi")
 	})

@@ -103,7 +103,7 @@ func (l *lifecycle) install() {
 
 func (l *lifecycle) serve() {
 	l.t.Helper()
-	l.models.workspace("phi", replicas(2))
+	l.models.workspace("phi", twoReplicas)
 	l.models.workspace(orphan)
 	ws := l.models.ready("phi")
 	l.models.ready(orphan)

@@ -79,20 +79,21 @@ func (s *scene) workspace(name string, change ...func(*v1beta1.Workspace)) *v1be
 	return ws
 }
 
-func replicas(n int32) func(*v1beta1.Workspace) {
-	return func(ws *v1beta1.Workspace) { ws.Inference.Replicas = new(n) }
-}
+func twoReplicas(ws *v1beta1.Workspace) { ws.Inference.Replicas = new(int32(2)) }
 
-// config makes a ConfigMap with vLLM arguments, or changes it.
-func (s *scene) config(name, arguments string) {
+// settings is the ConfigMap that config writes.
+const settings = "settings"
+
+// config makes the ConfigMap settings with vLLM arguments, or changes it.
+func (s *scene) config(arguments string) {
 	s.t.Helper()
 	data := map[string]string{"inference_config.yaml": "vllm:\n  " + arguments + "\n"}
 	existing := &corev1.ConfigMap{}
-	if s.get(existing, name) {
+	if s.get(existing, settings) {
 		s.edit(existing, func() { existing.Data = data })
 		return
 	}
-	s.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: data})
+	s.create(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: settings}, Data: data})
 }
 
 func (s *scene) token() {

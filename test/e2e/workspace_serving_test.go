@@ -57,7 +57,7 @@ func TestWorkspace(t *testing.T) { //nolint:tparallel // one operator at a time 
 // testDeployment: every pod of a model that fits one node serves.
 func testDeployment(t *testing.T) {
 	s := newScene(t, shared, nil)
-	s.workspace("phi", replicas(2))
+	s.workspace("phi", twoReplicas)
 	ws := s.ready("phi")
 	s.Expect(ws.Status.Workload).To(gomega.Equal(&v1beta1.WorkloadStatus{Kind: "Deployment", Name: "phi"}))
 	s.Expect(ws.Status.ReadyOfReplicas).To(gomega.Equal("2/2"))
@@ -95,8 +95,8 @@ func (s *scene) selected(ws *v1beta1.Workspace) []corev1.Pod {
 func testStatefulSet(t *testing.T) {
 	s := newScene(t, shared, nil)
 	s.token()
-	s.config("settings", "max-num-seqs: 64")
-	s.workspace("llama", twoNodes, func(ws *v1beta1.Workspace) { ws.Inference.Config = "settings" })
+	s.config("max-num-seqs: 64")
+	s.workspace("llama", twoNodes, func(ws *v1beta1.Workspace) { ws.Inference.Config = settings })
 	ws := s.ready("llama")
 	s.Expect(ws.Status.Workload).To(gomega.Equal(&v1beta1.WorkloadStatus{Kind: "StatefulSet", Name: "llama"}))
 	s.Expect(ws.Status.TargetNodeCount).To(gomega.BeEquivalentTo(2))
@@ -137,7 +137,7 @@ func (s *scene) takeTurns(ws *v1beta1.Workspace) {
 	for _, set := range s.statefulSets() {
 		before[set.Name] = set.Status.UpdateRevision
 	}
-	s.config("settings", "max-num-seqs: 32")
+	s.config("max-num-seqs: 32")
 	s.until(func() error {
 		for _, set := range s.statefulSets() {
 			status := set.Status

@@ -26,13 +26,13 @@ import (
 // testRollingUpdate: clients notice nothing while all pods are replaced. Then off and on again.
 func testRollingUpdate(t *testing.T) {
 	s := newScene(t, shared, nil)
-	s.workspace("phi", replicas(2))
+	s.workspace("phi", twoReplicas)
 	ws := s.ready("phi")
 	old := uids(s.modelPods("phi"))
 	requests := s.send(ws)
 
-	s.config("settings", "max-num-seqs: 64")
-	s.edit(ws, func() { ws.Inference.Config = "settings" })
+	s.config("max-num-seqs: 64")
+	s.edit(ws, func() { ws.Inference.Config = settings })
 	s.expect("phi", "Ready=False RolloutInProgress", "InferencePoolReady=True PoolReady")
 	s.ready("phi")
 	s.until(func() error {
