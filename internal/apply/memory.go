@@ -77,6 +77,8 @@ func (m *memory) compare(key, want string, cached client.Object) Result {
 		// What the cache shows says nothing about what was written since.
 		return Updated
 	case have == want:
+		// The cache says the same now; Edited brings it back. So settled objects are not held twice.
+		delete(m.entries, key)
 		return Unchanged
 	case !known || last.uid != cached.GetUID() || last.want != want:
 		return Updated

@@ -58,7 +58,8 @@ func TestAnnounce(t *testing.T) {
 			[]string{"Warning NameTaken Reconciling is gone, Stalled=True (NameTaken)"},
 		},
 		"it fails": {
-			ready, []string{"Ready=False OOMKilled", "InferenceReady=False OOMKilled"},
+			ready,
+			[]string{"Ready=False OOMKilled", "InferenceReady=False OOMKilled"},
 			[]string{"Warning OOMKilled InferenceReady=False (OOMKilled), Ready=False (OOMKilled): ready"},
 		},
 	} {

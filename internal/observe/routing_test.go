@@ -72,7 +72,8 @@ func TestMissingForRoutes(t *testing.T) {
 		want   []string
 	}{
 		"nothing, Istio": {
-			plan.Route{Implementation: configv1alpha1.ImplementationIstio}, nil,
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio},
+			nil,
 			[]string{observe.CRDDestinationRule, observe.CRDGatewayClass, observe.CRDGateway, observe.CRDHTTPRoute},
 		},
 		"Gateway API without Istio": {
@@ -84,7 +85,8 @@ func TestMissingForRoutes(t *testing.T) {
 		"others do not verify": {plan.Route{Implementation: configv1alpha1.ImplementationOther}, gateways, nil},
 		"the list of models needs a grant": {
 			plan.Route{Implementation: configv1alpha1.ImplementationIstio, BodyBased: true},
-			append(slices.Clone(gateways), observe.CRDDestinationRule), []string{observe.CRDReferenceGrant},
+			append(slices.Clone(gateways), observe.CRDDestinationRule),
+			[]string{observe.CRDReferenceGrant},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -106,7 +108,7 @@ func TestRoutingNoNews(t *testing.T) {
 	gateway := func(attached int32) *gatewayv1.Gateway {
 		return &gatewayv1.Gateway{Status: gatewayv1.GatewayStatus{Listeners: []gatewayv1.ListenerStatus{{Name: "http", AttachedRoutes: attached}}}}
 	}
-	service := func(name string, accepted string) *gatewayv1.HTTPRoute {
+	service := func(name, accepted string) *gatewayv1.HTTPRoute {
 		r := &gatewayv1.HTTPRoute{Spec: gatewayv1.HTTPRouteSpec{Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{{
 			BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{Name: gatewayv1.ObjectName(name)}},
 		}}}}}}
