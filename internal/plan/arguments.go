@@ -46,28 +46,34 @@ type argument struct {
 func arguments() iter.Seq[argument] {
 	return func(yield func(argument) bool) {
 		for line := range strings.Lines(argumentTable) {
-			fields := strings.Fields(line)
-			if len(fields) < 2 || fields[0] == "#" {
-				continue
-			}
-			a := argument{name: fields[0], kind: argumentKind(fields[1])}
-			if len(fields) > 2 {
-				a.values = strings.Split(fields[2], ",")
-			}
-			if !yield(a) {
+			if a, ok := parseArgument(line); ok && !yield(a) {
 				return
 			}
 		}
 	}
 }
 
-// argumentsByName returns the whole table.
-func argumentsByName() map[string]argument {
-	table := make(map[string]argument, 400)
-	for a := range arguments() {
-		table[a.name] = a
+// argumentOf returns the argument of a name. It looks for the line and parses that one alone: a plan is made on each
+// reconcile, and a map of the whole table would be most of what it costs.
+func argumentOf(name string) (argument, bool) {
+	for line := range strings.Lines(argumentTable) {
+		if rest, found := strings.CutPrefix(line, name); found && strings.HasPrefix(rest, " ") {
+			return parseArgument(line)
+		}
 	}
-	return table
+	return argument{}, false
+}
+
+func parseArgument(line string) (argument, bool) {
+	fields := strings.Fields(line)
+	if len(fields) < 2 || fields[0] == "#" {
+		return argument{}, false
+	}
+	a := argument{name: fields[0], kind: argumentKind(fields[1])}
+	if len(fields) > 2 {
+		a.values = strings.Split(fields[2], ",")
+	}
+	return a, true
 }
 
 // nearestArgument returns the known name that differs from name by the fewest letters, or nothing if none is near.

@@ -52,14 +52,13 @@ func TestPresetArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := argumentsByName()
 	for _, name := range catalogue.Names() {
 		p, err := catalogue.Lookup(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, flag := range p.Flags() {
-			known, ok := table[flag.Name]
+			known, ok := argumentOf(flag.Name)
 			if !ok {
 				t.Errorf("%s: vLLM does not know --%s", name, flag.Name)
 				continue
@@ -73,7 +72,6 @@ func TestPresetArguments(t *testing.T) {
 
 func TestRender(t *testing.T) {
 	t.Parallel()
-	table := argumentsByName()
 	for _, c := range []struct {
 		name, value string
 		want        []string
@@ -100,7 +98,7 @@ func TestRender(t *testing.T) {
 		{name: "chat-template", value: "a\x00b", wrong: true},
 		{name: "hf-overrides", value: "", wrong: true},
 	} {
-		known, ok := table[c.name]
+		known, ok := argumentOf(c.name)
 		if !ok {
 			t.Errorf("%s is not known", c.name)
 			continue

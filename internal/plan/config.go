@@ -103,7 +103,6 @@ func parseSettings(node *yaml.Node) (settings, []error) {
 	var all settings
 	var mistakes []error
 	lines := map[string]int{}
-	known := argumentsByName()
 	for i := 0; i < len(node.Content) && len(mistakes) < mostMistakes; i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		name := strings.ReplaceAll(key.Value, "_", "-")
@@ -115,7 +114,7 @@ func parseSettings(node *yaml.Node) (settings, []error) {
 		if removedArgument(name) {
 			continue
 		}
-		one, err := parseSetting(name, value, known)
+		one, err := parseSetting(name, value)
 		one.line = key.Line
 		if err != nil {
 			mistakes = append(mistakes, lineError(key.Line, key.Value, err.Error()))
@@ -128,11 +127,11 @@ func parseSettings(node *yaml.Node) (settings, []error) {
 	return all, mistakes
 }
 
-func parseSetting(name string, value *yaml.Node, table map[string]argument) (setting, error) {
+func parseSetting(name string, value *yaml.Node) (setting, error) {
 	if why, owned := ownedArgument(name); owned {
 		return setting{}, fmt.Errorf("may not be set: %s", why)
 	}
-	known, ok := table[name]
+	known, ok := argumentOf(name)
 	if !ok {
 		if near := nearestArgument(name); near != "" {
 			return setting{}, fmt.Errorf("is not an argument of vLLM; did you mean %s?", near)
