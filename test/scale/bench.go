@@ -238,15 +238,15 @@ func (st *stage) begin(name string, n int) *report.Scenario {
 }
 
 // end prints and keeps the record.
-func (st *stage) end(s *report.Scenario) error {
-	st.results = append(st.results, s)
+func (b *bench) end(s *report.Scenario) error {
+	b.results = append(b.results, s)
 	if err := s.Print(os.Stdout); err != nil {
 		return err
 	}
-	if st.options.results == "" {
+	if b.options.results == "" {
 		return nil
 	}
-	file, err := os.OpenFile(st.options.results, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(b.options.results, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,42 +41,51 @@ func (b *bench) slow(ctx context.Context) error {
 	})
 }
 
-// hol asks whether Workspaces that hang hold back others: the same burst without and with as many hanging ones.
+// hol asks whether Workspaces that hang hold back others: the same burst without and with as many hanging ones. Each is
+// measured twice, in an order in which a machine that becomes slower or faster favours neither.
 func (b *bench) hol(ctx context.Context) error {
 	const figure = "creation to Ready, p99"
+	var alone, beside []*report.Scenario
+	for _, hanging := range []int{0, b.options.n / 2, b.options.n / 2, 0} {
+		s, err := b.besideHanging(ctx, hanging)
+		switch {
+		case err != nil:
+			return err
+		case hanging == 0:
+			alone = append(alone, s)
+		default:
+			beside = append(beside, s)
+		}
+	}
+	sum := func(all []*report.Scenario) float64 { return all[0].Value(figure) + all[1].Value(figure) }
+	beside[1].Limit(figure+", against none hanging", sum(beside)/sum(alone), "×", 1.1)
+	return errors.Join(b.end(alone[1]), b.end(beside[1]))
+}
+
+// besideHanging is a burst of half of N while so many Workspaces hang.
+func (b *bench) besideHanging(ctx context.Context, hanging int) (*report.Scenario, error) {
+	name := "hol"
+	if hanging == 0 {
+		name = "hol-alone"
+	}
+	var s *report.Scenario
 	n := b.options.n / 2
-	alone := 0.0
 	err := b.on(ctx, everything(), func(ctx context.Context, st *stage) error {
 		if err := st.startWarm(ctx); err != nil {
 			return err
 		}
-		s := st.begin("hol-alone", n)
-		if err := st.populate(ctx, s, fleet.Names(prefix, n)); err != nil {
-			return err
+		if hanging > 0 {
+			if err := st.fleet.Create(ctx, fleet.Names(hangs, hanging)); err != nil {
+				return err
+			}
+			if err := st.quiet(ctx, 2*time.Second); err != nil {
+				return err
+			}
 		}
-		alone = s.Value(figure)
-		return st.end(s)
+		s = st.begin(name, n)
+		return st.populate(ctx, s, fleet.Names(prefix, n))
 	})
-	if err != nil {
-		return err
-	}
-	return b.on(ctx, everything(), func(ctx context.Context, st *stage) error {
-		if err := st.startWarm(ctx); err != nil {
-			return err
-		}
-		if err := st.fleet.Create(ctx, fleet.Names(hangs, n)); err != nil {
-			return err
-		}
-		if err := st.quiet(ctx, 2*time.Second); err != nil {
-			return err
-		}
-		s := st.begin("hol", n)
-		if err := st.populate(ctx, s, fleet.Names(prefix, n)); err != nil {
-			return err
-		}
-		s.Limit(figure+", against none hanging", s.Value(figure)/alone, "×", 1.1)
-		return st.end(s)
-	})
+	return s, err
 }
 
 // foreign is a burst in a cluster that is full of what is not ours.
