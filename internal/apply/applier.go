@@ -22,9 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// DigestAnnotation is set on cached objects only, never on the server: the digest of what our field manager owns.
-const DigestAnnotation = "workspace-operator.internal/owned-digest"
-
 // createOnly as resourceVersion makes a server-side apply fail with a conflict if the object exists: no object has
 // version 1, and the API server ignores the version when there is none. So we never adopt what we did not make.
 const createOnly = "1"
@@ -278,7 +275,7 @@ func (a *Applier) Forget(kind string, key types.NamespacedName) {
 // Edited is to be told of updates that a watch saw. Of an object that this process has not written yet, the content before
 // the first edit is remembered as if it had: that is how a repair is told from a change of what is wanted.
 func (a *Applier) Edited(kind string, before, after client.Object) {
-	was, is := before.GetAnnotations()[DigestAnnotation], after.GetAnnotations()[DigestAnnotation]
+	was, is := NotedDigest(before), NotedDigest(after)
 	if was == "" || was == is {
 		return
 	}

@@ -19,34 +19,37 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 			// A tombstone of the informer: it was transformed when it came in.
 			return in, nil
 		}
-		// What comes from the server has managed fields; the annotation alone could be a user's.
-		if _, done := obj.GetAnnotations()[DigestAnnotation]; done && obj.GetManagedFields() == nil {
+		// What comes from the server has managed fields.
+		if NotedDigest(obj) != "" && obj.GetManagedFields() == nil {
 			return in, nil
 		}
 		digest, err := OwnedDigest(obj, manager)
 		if err != nil {
 			return nil, err
 		}
-		obj.SetAnnotations(noted(obj.GetAnnotations(), digest))
+		obj.SetSelfLink(digest)
+		obj.SetAnnotations(kept(obj.GetAnnotations()))
 		obj.SetManagedFields(nil)
 		trim(obj)
 		return obj, nil
 	}
 }
 
-// noted is a copy of annotations with the digest, or nil if there is nothing to note. Most objects of a cache are not ours,
-// and an empty map is as large as one with a few entries.
-func noted(annotations map[string]string, digest string) map[string]string {
-	out := maps.Clone(annotations)
-	delete(out, DigestAnnotation)
-	delete(out, "kubectl.kubernetes.io/last-applied-configuration")
-	switch {
-	case digest != "" && out == nil:
-		return map[string]string{DigestAnnotation: digest}
-	case digest != "":
-		out[DigestAnnotation] = digest
-	case len(out) == 0:
+// NotedDigest is the digest of what our field manager owns in a cached object; empty if it owns nothing. It stands in
+// metadata.selfLink, which no API server has filled for years: an annotation would be a map for each object, a tenth of
+// what a Workspace takes.
+func NotedDigest(cached client.Object) string { return cached.GetSelfLink() }
+
+// kept is a copy of annotations without what is only long, or nil if none is left: an empty map is as large as one with a
+// few entries.
+func kept(annotations map[string]string) map[string]string {
+	const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+	if _, long := annotations[lastApplied]; long {
+		annotations = maps.Clone(annotations)
+		delete(annotations, lastApplied)
+	}
+	if len(annotations) == 0 {
 		return nil
 	}
-	return out
+	return annotations
 }

@@ -64,7 +64,7 @@ func (m *memory) compare(key, want string, cached client.Object) Result {
 		}
 		return Created
 	}
-	have := cached.GetAnnotations()[DigestAnnotation]
+	have := NotedDigest(cached)
 	late := known && last.uid == cached.GetUID() && isOlder(cached, last)
 	if known && !late && !last.shown {
 		last.shown = true

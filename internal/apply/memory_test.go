@@ -68,7 +68,6 @@ func cachedObject(have, version, uid, none string) client.Object {
 		return nil
 	}
 	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
-		ResourceVersion: version, UID: types.UID(uid),
-		Annotations: map[string]string{DigestAnnotation: have},
+		ResourceVersion: version, UID: types.UID(uid), SelfLink: have,
 	}}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -21,6 +23,8 @@ type texts struct {
 	seen map[string]string
 	// labels are the sets of labels that a Workspace's children have in common. Nothing changes what a cache holds.
 	labels map[[4]string]map[string]string
+	// owners are the references to a Workspace that its children have in common.
+	owners map[types.UID][]metav1.OwnerReference
 }
 
 const (
@@ -29,10 +33,14 @@ const (
 	maxText  = 256
 	// maxLabels is enough for ten thousand Workspaces: a set for what we write, and one for what Helm does.
 	maxLabels = 32_768
+	// maxOwners is as much for references, of which a Workspace has one, and each pool's ReplicaSets have none.
+	maxOwners = 16_384
 )
 
 func newTexts() *texts {
-	return &texts{seen: map[string]string{}, labels: map[[4]string]map[string]string{}}
+	return &texts{
+		seen: map[string]string{}, labels: map[[4]string]map[string]string{}, owners: map[types.UID][]metav1.OwnerReference{},
+	}
 }
 
 // share makes all texts equal to one another the same text in memory.
@@ -64,6 +72,8 @@ func (t *texts) conditions(in []metav1.Condition) {
 // metadata keeps what is read: the name, the labels that say whose an object is, and its controller.
 func (t *texts) metadata(obj client.Object) {
 	obj.SetFinalizers(nil)
+	// Decoders of custom resources say it in each object; those of other kinds leave it out.
+	obj.GetObjectKind().SetGroupVersionKind(schema.GroupVersionKind{})
 	obj.SetGenerateName("")
 	if labels := obj.GetLabels(); labels != nil {
 		obj.SetLabels(t.labelsOf(labels))
@@ -111,6 +121,16 @@ func (t *texts) controllerOf(owners []metav1.OwnerReference) []metav1.OwnerRefer
 		return nil
 	}
 	o := owners[at]
-	t.share(&o.APIVersion, &o.Kind)
-	return []metav1.OwnerReference{{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID, Controller: o.Controller}}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	known := t.owners[o.UID]
+	if len(known) == 1 && known[0].APIVersion == o.APIVersion && known[0].Kind == o.Kind && known[0].Name == o.Name {
+		return known
+	}
+	if len(t.owners) >= maxOwners {
+		clear(t.owners)
+	}
+	kept := []metav1.OwnerReference{{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: o.UID, Controller: o.Controller}}
+	t.owners[o.UID] = kept
+	return kept
 }

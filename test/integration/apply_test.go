@@ -247,10 +247,10 @@ func TestEdits(t *testing.T) {
 			c := newFamily(t)
 			a, desired := c.applier(), c.one(e.file, e.kind)
 			c.expect(apply.Created, a, desired, nil)
-			before := c.cached(desired).GetAnnotations()[apply.DigestAnnotation]
+			before := apply.NotedDigest(c.cached(desired))
 			c.edit(desired, e.patchType, e.patch)
 			c.expect(e.want, a, desired, c.cached(desired))
-			if diff := cmp.Diff(before, c.cached(desired).GetAnnotations()[apply.DigestAnnotation]); diff != "" {
+			if diff := cmp.Diff(before, apply.NotedDigest(c.cached(desired))); diff != "" {
 				t.Errorf("not put back (-want +got):\n%s", diff)
 			}
 			c.expect(apply.Unchanged, a, desired, c.cached(desired))
