@@ -96,6 +96,7 @@ const (
 	ReasonRouteNotAccepted       = "RouteNotAccepted"
 	ReasonRouteNotResolved       = "RouteNotResolved"
 	ReasonRouteConflict          = "RouteConflict"
+	ReasonModelsNotNamed         = "ModelsNotNamed"
 	ReasonRouteWithoutPool       = "RouteWithoutPool"
 	ReasonTLSNotSupported        = "EndpointPickerTLSNotSupported"
 	ReasonPickerBypassed         = "EndpointPickerBypassed"

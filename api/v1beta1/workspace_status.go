@@ -56,7 +56,8 @@ type WorkspaceStatus struct {
 	// +optional
 	Endpoint string `json:"endpoint,omitempty"`
 
-	// models are the model names that the endpoint answers to: the preset's first, then the adapters'.
+	// models are the model names that the endpoint answers to: the preset's first, then the adapters'; of a
+	// template those of inference.gateway.models.
 	// +listType=atomic
 	// +optional
 	Models []string `json:"models,omitempty"`

@@ -117,6 +117,7 @@ type ResourceSpec struct {
 // +kubebuilder:validation:XValidation:rule="!(has(self.preset) && has(self.template))",message="preset and template exclude each other: keep inference.preset to serve a model of the catalogue, or inference.template to run pods of your own"
 // +kubebuilder:validation:XValidation:rule="has(self.preset) == has(oldSelf.preset)",message="preset cannot be replaced by template, nor template by preset: create another Workspace and delete this one"
 // +kubebuilder:validation:XValidation:rule="!has(self.adapters) || !has(self.template)",message="adapters need a preset: with inference.template put the adapters into your own container's arguments"
+// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.gateway.models) || has(self.template)",message="gateway.models is for templates: a preset answers to its own name and those of its adapters, remove inference.gateway.models"
 // +kubebuilder:validation:XValidation:rule="!has(self.config) || !has(self.template)",message="config needs a preset: with inference.template put vLLM's settings into your own container's arguments"
 type InferenceSpec struct {
 	// preset names a model of the catalogue.
@@ -284,7 +285,7 @@ const (
 
 // GatewaySpec says at which Gateway a model is offered.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'None' || (!has(self.parentRefs) && !has(self.hostnames))",message="mode None makes no route: remove parentRefs and hostnames, or write mode: Managed"
+// +kubebuilder:validation:XValidation:rule="!has(self.mode) || self.mode != 'None' || (!has(self.parentRefs) && !has(self.hostnames) && !has(self.models))",message="mode None makes no route: remove parentRefs, hostnames and models, or write mode: Managed"
 type GatewaySpec struct {
 	// mode is Managed (default), or None to make no route although the operator has a default Gateway.
 	// +kubebuilder:default=Managed
@@ -306,6 +307,17 @@ type GatewaySpec struct {
 	// +listType=set
 	// +optional
 	Hostnames []string `json:"hostnames,omitempty"`
+
+	// models are the names by which clients ask for what inference.template serves, as its server knows them; default
+	// none. Body-based routing needs them, since it routes by the name in a request. At most 16. A preset's own name, and
+	// those of its adapters, are known without.
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9][-A-Za-z0-9._:/@+]*$`
+	// +listType=set
+	// +optional
+	Models []string `json:"models,omitempty"`
 }
 
 // GatewayReference names a Gateway, or one of its listeners.
@@ -318,11 +330,13 @@ type GatewayReference struct {
 
 	// namespace of the Gateway; default the Workspace's.
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
 
 	// sectionName is the name of one listener; default all listeners that admit the route.
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
 	// +optional
 	SectionName string `json:"sectionName,omitempty"`
 }

@@ -57,7 +57,7 @@ func (r *run) applyRoute(ctx context.Context) error {
 
 func (r *run) routePreconditions(ctx context.Context) error {
 	if r.plan.Route.Refused != "" {
-		return &outcome.Terminal{Reason: v1beta1.ReasonTLSNotSupported, Err: errors.New(r.plan.Route.Refused)}
+		return &outcome.Terminal{Reason: r.plan.Route.RefusedReason, Err: errors.New(r.plan.Route.Refused)}
 	}
 	claim, holder, err := r.observer.Holder(ctx, r.ws)
 	if err != nil {
@@ -71,7 +71,8 @@ func (r *run) routePreconditions(ctx context.Context) error {
 	return nil
 }
 
-// keepsRoute says that an object of the route stays although it was not wanted this time: only a conflict takes it away.
+// keepsRoute says that an object of the route stays although it was not wanted this time: only a match that it must not
+// have takes it away.
 func (r *run) keepsRoute(obj client.Object) bool {
 	switch obj.(type) {
 	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule, *corev1.ConfigMap:
@@ -82,7 +83,7 @@ func (r *run) keepsRoute(obj client.Object) bool {
 		return r.plan.Route != nil && len(r.routing.Missing) > 0
 	}
 	reason, _ := status.Explain(r.routeErr)
-	return reason != v1beta1.ReasonRouteConflict || !isHTTPRoute(obj)
+	return reason != v1beta1.ReasonRouteConflict && reason != v1beta1.ReasonModelsNotNamed || !isHTTPRoute(obj)
 }
 
 func isHTTPRoute(obj client.Object) bool {

@@ -59,7 +59,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	plan.Pool = poolOf(ws, f)
 	plan.Route = routeOf(ws, plan, f)
 	plan.Pool.protect(plan.Route)
-	plan.Unroutable = plan.Pool == nil && asksForRoute(ws)
+	plan.Unroutable = plan.Route == nil && asksForRoute(ws)
 	return plan, nil
 }
 

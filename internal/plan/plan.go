@@ -52,7 +52,8 @@ type Plan struct {
 
 	Topology Topology
 	Names    Names
-	// Models are the names that the endpoint answers to: the preset's first, then the adapters'. Empty for a template.
+	// Models are the names that the endpoint answers to: the preset's first, then the adapters'. A template's are those
+	// that the manifest names.
 	Models []string
 	// Port is the container port that serves HTTP; 0 when a template names none.
 	Port int32
@@ -73,7 +74,7 @@ type Plan struct {
 
 	// Route is nil when no route is wanted.
 	Route *Route `json:",omitempty"`
-	// Unroutable says that the Workspace names Gateways but has no pool to route to.
+	// Unroutable says that the Workspace asks for a route but has no pool to route to, or names no Gateway.
 	Unroutable bool `json:",omitempty"`
 }
 

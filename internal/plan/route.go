@@ -42,8 +42,9 @@ type Route struct {
 	TLS *PickerTLS
 	// Probe asks the Gateway once after each change whether the Endpoint Picker is asked.
 	Probe bool
-	// Refused says why no route can be made as configured; empty if one can.
-	Refused string
+	// Refused says why no route can be made as configured; empty if one can. RefusedReason is its reason.
+	Refused       string
+	RefusedReason string `json:",omitempty"`
 	// BodyBased says that body-based routing is wanted at the Gateways.
 	BodyBased bool
 }
@@ -99,9 +100,16 @@ func routeOf(ws *v1beta1.Workspace, p Plan, f Facts) *Route {
 	case configv1alpha1.ServesCertificates(chart.Dialect, chart.Version):
 		r.TLS = pickerTLS(p)
 	default:
+		r.RefusedReason = v1beta1.ReasonTLSNotSupported
 		r.Refused = fmt.Sprintf("chart %s %s cannot give the endpoint picker a certificate that the gateway could verify: "+
 			"configure chart.version %s or later, or gateway.tls.insecureSkipVerify: true",
 			chart.Dialect, chart.Version, configv1alpha1.CertificatesFrom(chart.Dialect))
+	}
+	if r.BodyBased && len(r.Models) == 0 {
+		// Its route would match what no model answers, as that to the operator's list of models does.
+		r.RefusedReason = v1beta1.ReasonModelsNotNamed
+		r.Refused = "body-based routing is on, and it is not known by which model names clients ask for the template: " +
+			"write them into inference.gateway.models, or write inference.gateway.mode: None"
 	}
 	return r
 }
@@ -157,9 +165,10 @@ func RouterName(gateway string) string {
 	return shorten(gateway, limit-len(suffix)-1-longHash) + suffix
 }
 
-// asksForRoute says that a Workspace names Gateways itself, so that it has to be told if there is no route.
+// asksForRoute says that a Workspace wants to be offered somewhere itself, so that it has to be told if there is no route.
 func asksForRoute(ws *v1beta1.Workspace) bool {
-	return ws.Inference.Gateway != nil && len(ws.Inference.Gateway.ParentRefs) > 0
+	wanted := ws.Inference.Gateway
+	return wanted != nil && wanted.Mode != v1beta1.RouteNone && len(wanted.ParentRefs)+len(wanted.Hostnames) > 0
 }
 
 // Router is what routes by the body at one Gateway. It lives beside the Gateway and goes with it.

@@ -30,6 +30,7 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 	}
 	plan := base(ws, Topology{Replicas: replicas, NodesPerReplica: 1, TensorParallel: 1, PipelineParallel: 1})
 	plan.Port = portOf(template.Spec.Containers[0])
+	plan.Models = namedModels(ws)
 	plan.Template = template.DeepCopy()
 	for _, name := range f.Config.ImagePullSecrets {
 		secret := corev1.LocalObjectReference{Name: name}
@@ -42,12 +43,25 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 		plan.Route = routeOf(ws, plan, f)
 		plan.Pool.protect(plan.Route)
 	}
-	plan.Unroutable = plan.Pool == nil && asksForRoute(ws)
+	plan.Unroutable = plan.Route == nil && asksForRoute(ws)
 	return plan, nil
 }
 
 func invalidTemplate(message string) error {
 	return &outcome.Terminal{Reason: v1beta1.ReasonInvalidTemplate, Err: errors.New(message)}
+}
+
+// namedModels are the names by which clients ask for a template.
+func namedModels(ws *v1beta1.Workspace) []string {
+	if ws.Inference == nil || ws.Inference.Gateway == nil {
+		return nil
+	}
+	return ws.Inference.Gateway.Models
+}
+
+// namesPort says that a template gets a pool.
+func namesPort(template *corev1.PodTemplateSpec) bool {
+	return template != nil && len(template.Spec.Containers) > 0 && portOf(template.Spec.Containers[0]) != 0
 }
 
 // portOf returns the port that serves HTTP: the one that says so, else KAITO's 5000, else the first TCP port; 0 if

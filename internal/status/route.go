@@ -61,6 +61,9 @@ func httpRoute(in Input) verdict {
 	switch {
 	case in.Plan == nil:
 		return unplanned(in, condition)
+	case in.Plan.Unroutable && in.Plan.Pool != nil:
+		return no(condition, v1beta1.ReasonGatewayNotFound,
+			"inference.gateway asks for a route, but names no Gateway: write inference.gateway.parentRefs, or configure gateway.default")
 	case in.Plan.Unroutable:
 		return no(condition, v1beta1.ReasonRouteWithoutPool,
 			"inference.gateway asks for a route, but there is no InferencePool: switch the feature gate on, name a port in the template, or write inference.gateway.mode: None")
