@@ -35,10 +35,13 @@ func newCatalogue(builtin preset.Catalogue, cache client.Reader, namespace strin
 	return &catalogue{builtin: builtin, cache: cache, namespace: namespace, changed: changed, current: builtin}
 }
 
-func (c *catalogue) lookup(name string) (preset.Preset, error) {
+func (c *catalogue) lookup(name string) (preset.Preset, error) { return c.now().Lookup(name) }
+
+// now are the presets as they are now.
+func (c *catalogue) now() preset.Catalogue {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.current.Lookup(name)
+	return c.current
 }
 
 // Reconcile reads all preset ConfigMaps anew whenever one of them changes. A bad entry is logged and left out.

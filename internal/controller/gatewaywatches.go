@@ -34,13 +34,7 @@ import (
 // indexGateways indexes Workspaces over the Gateways that they are offered at and what they claim there.
 func indexGateways(ctx context.Context, mgr manager.Manager, gateway configv1alpha1.Gateway) error {
 	for name, keys := range map[string]func(*v1beta1.Workspace) []string{
-		observe.ByClaim: func(ws *v1beta1.Workspace) []string {
-			var keys []string
-			for _, claim := range plan.ClaimsOf(ws, gateway) {
-				keys = append(keys, claim.Key())
-			}
-			return keys
-		},
+		observe.ByClaim: func(ws *v1beta1.Workspace) []string { return plan.ClaimKeys(ws, gateway) },
 		observe.ByGateway: func(ws *v1beta1.Workspace) []string {
 			var keys []string
 			for _, parent := range plan.ParentsOf(ws, gateway.Default) {
@@ -136,9 +130,11 @@ func namespacedName(key string) types.NamespacedName {
 func (r *Reconciler) rivals(ctx context.Context, obj client.Object) []ctrl.Request {
 	ws := obj.(*v1beta1.Workspace)
 	var requests []ctrl.Request
-	for _, claim := range plan.ClaimsOf(ws, r.gateway) {
-		requests = append(requests, r.requests(ctx, func(other *v1beta1.Workspace) bool { return yields(other, ws) },
-			client.MatchingFields{observe.ByClaim: claim.Key()})...)
+	for _, claim := range plan.ClaimsOf(ws, r.gateway, r.presets.now()) {
+		for _, key := range claim.Keys() {
+			requests = append(requests, r.requests(ctx, func(other *v1beta1.Workspace) bool { return yields(other, ws) },
+				client.MatchingFields{observe.ByClaim: key})...)
+		}
 	}
 	return requests
 }
@@ -155,6 +151,7 @@ func yields(ws, to *v1beta1.Workspace) bool {
 func claimsMove() builder.WatchesOption {
 	return builder.WithPredicates(predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		return e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() ||
-			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero()
+			e.ObjectOld.GetDeletionTimestamp().IsZero() != e.ObjectNew.GetDeletionTimestamp().IsZero() ||
+			observe.Routeless(e.ObjectOld.(*v1beta1.Workspace)) != observe.Routeless(e.ObjectNew.(*v1beta1.Workspace))
 	}})
 }

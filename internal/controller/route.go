@@ -59,14 +59,14 @@ func (r *run) routePreconditions(ctx context.Context) error {
 	if r.plan.Route.Refused != "" {
 		return &outcome.Terminal{Reason: r.plan.Route.RefusedReason, Err: errors.New(r.plan.Route.Refused)}
 	}
-	claim, holder, err := r.observer.Holder(ctx, r.ws)
+	claim, holder, err := r.observer.Holder(ctx, r.ws, r.presets.now())
 	if err != nil {
 		return err
 	}
 	if holder.UID != r.ws.UID {
 		return &outcome.Waiting{Reason: v1beta1.ReasonRouteConflict, Message: fmt.Sprintf(
-			"Workspace %s/%s, which is older, has %s: write other inference.gateway.hostnames, or switch on gateway.bodyBasedRouting in the operator's configuration",
-			holder.Namespace, holder.Name, claim)}
+			"Workspace %s/%s, which is older, has %s: write other inference.gateway.hostnames, or %s",
+			holder.Namespace, holder.Name, claim, r.plan.InsteadOf(claim))}
 	}
 	return nil
 }

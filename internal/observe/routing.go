@@ -12,6 +12,7 @@ import (
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/preset"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
@@ -172,24 +174,51 @@ func (o *Observer) router(ctx context.Context, parent plan.Parent, r *status.Rou
 	return nil
 }
 
-// Holder returns the Workspace that has one of the claims, if another than ws and before it.
-func (o *Observer) Holder(ctx context.Context, ws *v1beta1.Workspace) (plan.Claim, *v1beta1.Workspace, error) {
-	for _, claim := range plan.ClaimsOf(ws, o.config.Gateway) {
-		list := &v1beta1.WorkspaceList{}
-		if err := o.cache.List(ctx, list, client.MatchingFields{ByClaim: claim.Key()}); err != nil {
-			return plan.Claim{}, ws, fmt.Errorf("listing Workspaces that claim %s: %w", claim, err)
+// Holder returns the Workspace that has one of the claims, if another than ws and before it: the one before all others.
+func (o *Observer) Holder(ctx context.Context, ws *v1beta1.Workspace, catalogue preset.Catalogue) (plan.Claim, *v1beta1.Workspace, error) {
+	held, holder := plan.Claim{}, ws
+	for _, claim := range plan.ClaimsOf(ws, o.config.Gateway, catalogue) {
+		others, err := o.claiming(ctx, claim)
+		if err != nil {
+			return plan.Claim{}, ws, err
 		}
-		for i := range list.Items {
-			if other := &list.Items[i]; Before(other, ws) && o.excludes(other, claim) {
-				return claim, other, nil
+		for _, other := range others {
+			if Before(other, holder) && !Routeless(other) &&
+				slices.ContainsFunc(plan.ClaimsOf(other, o.config.Gateway, catalogue), claim.Excludes) {
+				held, holder = claim, other
 			}
 		}
 	}
-	return plan.Claim{}, ws, nil
+	return held, holder, nil
 }
 
-func (o *Observer) excludes(other *v1beta1.Workspace, claim plan.Claim) bool {
-	return slices.ContainsFunc(plan.ClaimsOf(other, o.config.Gateway), claim.Excludes)
+// claiming are the Workspaces that may have a claim in common.
+func (o *Observer) claiming(ctx context.Context, claim plan.Claim) ([]*v1beta1.Workspace, error) {
+	var found []*v1beta1.Workspace
+	for _, key := range claim.Keys() {
+		list := &v1beta1.WorkspaceList{}
+		if err := o.cache.List(ctx, list, client.MatchingFields{ByClaim: key}); err != nil {
+			return nil, fmt.Errorf("listing Workspaces that claim %s: %w", claim, err)
+		}
+		for i := range list.Items {
+			found = append(found, &list.Items[i])
+		}
+	}
+	return found, nil
+}
+
+// Routeless says that a Workspace has no route and gets none as it is: it was never planned with one, or another has what
+// it claims. Nobody has to yield to it then. A new one, of which nothing is known yet, counts; and so does one that cannot
+// be planned any more, since what was made for it stays. That it was edited does not make it count before it was looked
+// at: who serves in the meantime would be interrupted for nothing.
+func Routeless(ws *v1beta1.Workspace) bool {
+	route := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionRouteReady)
+	if route != nil {
+		return route.Reason == v1beta1.ReasonRouteConflict
+	}
+	inference := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionInferenceReady)
+	return meta.IsStatusConditionTrue(ws.Status.Conditions, v1beta1.ConditionStalled) ||
+		inference != nil && inference.Reason == v1beta1.ReasonNotPlanned
 }
 
 // Before is the order of the Gateway API, in which a wins over b: the older, else the first by name. One that is being

@@ -6,11 +6,13 @@ package observe_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +25,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/accelerator"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/preset"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
@@ -44,11 +47,7 @@ func withRoutes(b *fake.ClientBuilder) *fake.ClientBuilder {
 	return b.WithIndex(&gatewayv1.HTTPRoute{}, observe.ByPool, func(obj client.Object) []string {
 		return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
 	}).WithIndex(&v1beta1.Workspace{}, observe.ByClaim, func(obj client.Object) []string {
-		var keys []string
-		for _, claim := range plan.ClaimsOf(obj.(*v1beta1.Workspace), atGateway(true)) {
-			keys = append(keys, claim.Key())
-		}
-		return keys
+		return plan.ClaimKeys(obj.(*v1beta1.Workspace), atGateway(true))
 	})
 }
 
@@ -151,8 +150,11 @@ func TestHolder(t *testing.T) {
 		}
 	}
 	adapter := func(i *v1beta1.InferenceSpec) {
-		i.Preset.Name = "llama"
+		i.Preset.Name = "mistral-7b"
 		i.Adapters = []v1beta1.AdapterSpec{{Source: &v1beta1.DataSource{Name: "phi-4"}}}
+	}
+	called := func(name string) func(*v1beta1.InferenceSpec) {
+		return func(i *v1beta1.InferenceSpec) { i.Preset.Name = name }
 	}
 	deleted := named("older", 2, plain)
 	deleted.DeletionTimestamp, deleted.Finalizers = new(metav1.Now()), []string{"tests/keep"}
@@ -166,8 +168,21 @@ func TestHolder(t *testing.T) {
 		"as old, first by name":       {named("a", 1, plain), plain, true},
 		"as old, last by name":        {named("z", 1, plain), plain, false},
 		"older, but it goes":          {deleted, plain, false},
-		"another model":               {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Preset.Name = "llama" }), plain, false},
-		"the model in other letters":  {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Preset.Name = "PHI-4" }), plain, true},
+		"another model":               {named("older", 2, called("mistral-7b")), plain, false},
+		"the model in other letters":  {named("older", 2, called("PHI-4")), plain, true},
+		"the model by its other name": {named("older", 2, called("microsoft/Phi-4")), plain, true},
+		"and the other way round":     {named("older", 2, plain), called("microsoft/Phi-4"), true},
+		"both by its other name":      {named("older", 2, called("Microsoft/phi-4")), called("microsoft/Phi-4"), true},
+		"an alias that came later":    {named("older", 2, called("my-phi")), plain, true},
+		"a model that is not known":   {named("older", 2, called("phi-44")), plain, false},
+		"nothing is known of it":      {told(named("older", 2, plain)), plain, true},
+		"its route is on the way":     {told(named("older", 2, plain), "RouteReady=False RouteProgressing"), plain, true},
+		"never planned":               {told(named("older", 2, plain), "InferenceReady=False NotPlanned"), plain, false},
+		"stalled":                     {told(named("older", 2, plain), "Stalled=True ModelDoesNotFit"), plain, false},
+		"stalled, with a route": {
+			told(named("older", 2, plain), "Stalled=True InvalidInferenceConfig", "RouteReady=True RouteReady"), plain, true,
+		},
+		"a third one has what it claims": {told(named("older", 2, plain), "RouteReady=False RouteConflict"), plain, false},
 		"an adapter of the name":      {named("older", 2, adapter), plain, true},
 		"another host":                {named("older", 2, host("a.example.com")), host("b.example.com"), false},
 		"one host in common":          {named("older", 2, host("a.example.com", "c.example.com")), host("b.example.com", "c.example.com"), true},
@@ -184,7 +199,7 @@ func TestHolder(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := store(t, ws, c.other)
-			claim, holder, err := observe.New(s, s, configv1alpha1.Configuration{Gateway: atGateway(true)}, instances).Holder(t.Context(), ws)
+			claim, holder, err := observe.New(s, s, configv1alpha1.Configuration{Gateway: atGateway(true)}, instances).Holder(t.Context(), ws, presets(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,5 +211,67 @@ func TestHolder(t *testing.T) {
 				t.Errorf("%s has it by %q, want %s", holder.Name, claim, want)
 			}
 		})
+	}
+}
+
+// presets are the built-in ones and an alias of phi-4, which no index knows of.
+func presets(t *testing.T) preset.Catalogue {
+	t.Helper()
+	catalogue, err := preset.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalogue, problems := catalogue.With(map[string]string{"more.yaml": `presets:
+  - name: phi-4
+    aliases: [my-phi]
+    model: microsoft/phi-4
+    weightsSize: 28Gi
+    attention: {layers: 40, heads: 40, kvHeads: 10, headDim: 128}
+    maxContextLength: 16384
+`})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	return catalogue
+}
+
+// told gives a Workspace conditions, as TYPE=STATUS REASON.
+func told(ws *v1beta1.Workspace, conditions ...string) *v1beta1.Workspace {
+	for _, one := range conditions {
+		value, reason, _ := strings.Cut(one, " ")
+		kind, status, _ := strings.Cut(value, "=")
+		meta.SetStatusCondition(&ws.Status.Conditions, metav1.Condition{Type: kind, Status: metav1.ConditionStatus(status), Reason: reason})
+	}
+	return ws
+}
+
+// TestHolderIsTheOldest: whatever the order of the cache, one and the same is named.
+func TestHolderIsTheOldest(t *testing.T) {
+	t.Parallel()
+	at := func(name, section string, hour int) *v1beta1.Workspace {
+		return &v1beta1.Workspace{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: "models", Name: name, UID: types.UID(name),
+				CreationTimestamp: metav1.NewTime(time.Date(2030, 1, 1, hour, 0, 0, 0, time.UTC)),
+			},
+			Inference: &v1beta1.InferenceSpec{
+				Preset:  &v1beta1.PresetSpec{Name: "phi-4"},
+				Gateway: &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Name: "shared", SectionName: section}}},
+			},
+		}
+	}
+	ws := at("all", "", 3)
+	instances, err := accelerator.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The fake client lists by name.
+	s := store(t, ws, at("a", "x", 2), at("b", "y", 1), at("c", "z", 2))
+	_, holder, err := observe.New(s, s, configv1alpha1.Configuration{Gateway: atGateway(true)}, instances).Holder(t.Context(), ws, presets(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if holder.Name != "b" {
+		t.Errorf("%s has it", holder.Name)
 	}
 }

@@ -174,6 +174,22 @@ func (c Catalogue) Lookup(name string) (Preset, error) {
 	}
 }
 
+// Spellings returns every name by which Lookup finds the preset called name, in lower case, that one first; name alone
+// if no preset is called so.
+func (c Catalogue) Spellings(name string) []string {
+	spellings := []string{name}
+	p, ok := c.presets[name]
+	if !ok {
+		return spellings
+	}
+	for _, other := range append(slices.Clone(p.Aliases), strings.ToLower(p.Model)) {
+		if found, err := c.Lookup(other); err == nil && found.Name == name && !slices.Contains(spellings, other) {
+			spellings = append(spellings, other)
+		}
+	}
+	return spellings
+}
+
 // Names returns the names of all presets, sorted.
 func (c Catalogue) Names() []string { return sortedKeys(c.presets) }
 

@@ -78,6 +78,30 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// TestSpellings: what leads to a preset, and by another's name to nothing but itself.
+func TestSpellings(t *testing.T) {
+	t.Parallel()
+	entry := strings.Replace(minimal, "    model:", "    aliases: [my-old-model, mine]\n    model:", 1)
+	catalogue, problems := builtin(t).With(map[string]string{
+		"extra.yaml": entry + strings.ReplaceAll(strings.TrimPrefix(minimal, "presets:\n"), "my-model", "my-twin"),
+	})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for name, want := range map[string][]string{
+		"phi-4":           {"phi-4", "microsoft/phi-4"},
+		"my-model":        {"my-model", "my-old-model", "mine"},
+		"my-twin":         {"my-twin"},
+		"mine":            {"mine"},
+		"microsoft/phi-4": {"microsoft/phi-4"},
+		"":                {""},
+	} {
+		if diff := cmp.Diff(want, catalogue.Spellings(name)); diff != "" {
+			t.Errorf("Spellings(%q), want -, got +:\n%s", name, diff)
+		}
+	}
+}
+
 func TestLookupNamesNearest(t *testing.T) {
 	t.Parallel()
 	catalogue := builtin(t)
