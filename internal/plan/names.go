@@ -14,6 +14,7 @@ const (
 	poolSuffix     = "-inferencepool"
 	headlessSuffix = "-headless"
 	eppSuffix      = "-epp"
+	routerSuffix   = "-bbr"
 
 	maxLabel = 63 // of DNS, and so of Services
 	// maxPoolSource is the longest Workspace name whose pool keeps KAITO's name <ws>-inferencepool: Helm allows 53.
@@ -22,6 +23,8 @@ const (
 	maxStatefulSet = 52
 	// eppBase is where the charts cut the release's name.
 	eppBase = 40
+	// maxRouter bounds the name of a router, which is a release, a Deployment, a Service and a label's value.
+	maxRouter = 40
 
 	shortHash = 5
 	longHash  = 8
@@ -46,6 +49,21 @@ func namesOf(workspace string, t Topology) Names {
 func EPPName(release string) string {
 	base := strings.ToLower(release)
 	return base[:min(len(base), eppBase)] + eppSuffix
+}
+
+// RouterName is the name of what routes by the body at a Gateway: release, Deployment and Service. Gateways may have
+// longer names than Services, with dots, and begin with a digit; these are told apart by a hash like those that are cut,
+// and so is what looks like one of them.
+func RouterName(gateway string) string {
+	name := strings.ReplaceAll(gateway, ".", "-")
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "gateway-" + name
+	}
+	if name == gateway && len(name)+len(routerSuffix) <= maxRouter && !endsInHash(name, longHash) {
+		return name + routerSuffix
+	}
+	const kept = maxRouter - len(routerSuffix) - 1 - longHash
+	return name[:min(len(name), kept)] + "-" + hash(gateway, longHash) + routerSuffix
 }
 
 func poolName(workspace string) string {

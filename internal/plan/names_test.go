@@ -77,6 +77,47 @@ func TestNamesAreApart(t *testing.T) {
 	})
 }
 
+func TestRouterName(t *testing.T) {
+	t.Parallel()
+	for gateway, want := range map[string]string{
+		"inference-gateway":     "inference-gateway-bbr",
+		"a-b":                   "a-b-bbr",
+		"a.b":                   "a-b-2e7336dc-bbr",
+		"1st":                   "gateway-1st-e01ddf65-bbr",
+		strings.Repeat("x", 36): strings.Repeat("x", 36) + "-bbr",
+		strings.Repeat("x", 37): strings.Repeat("x", 27) + "-6ee29e87-bbr",
+	} {
+		if got := RouterName(gateway); got != want {
+			t.Errorf("%s: %s, want %s", gateway, got, want)
+		}
+	}
+}
+
+// TestRouterNamesAreApart: of two Gateways of one namespace each has a router of its own, under a name that Services can have.
+func TestRouterNamesAreApart(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		first := rapid.OneOf(
+			rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?){0,4}`),
+			rapid.StringMatching(`[a-z0-9][a-z0-9-]{30,80}[a-z0-9]`),
+		).Draw(t, "first")
+		a := RouterName(first)
+		second := rapid.OneOf(
+			rapid.Just(strings.ReplaceAll(first, ".", "-")),
+			rapid.Just(strings.TrimSuffix(a, routerSuffix)),
+			rapid.Just("gateway-"+first),
+			rapid.Just(first[:min(len(first), 27)]+"x"),
+			rapid.Just(first+"x"),
+		).Draw(t, "second")
+		if problems := validation.IsDNS1035Label(a); len(problems) > 0 || len(a) > maxRouter {
+			t.Errorf("%s has the router %s: %v", first, a, problems)
+		}
+		if b := RouterName(second); first != second && a == b {
+			t.Errorf("%s and %s both have the router %s", first, second, a)
+		}
+	})
+}
+
 func checkApart(t *rapid.T, a, b Names) {
 	if a.Pool == b.Pool || a.EPP == b.EPP || a.Headless == b.Headless {
 		t.Fatalf("they share a name: %+v %+v", a, b)

@@ -140,15 +140,7 @@ func ParentsOf(ws *v1beta1.Workspace, standard *configv1alpha1.GatewayReference)
 	case wanted != nil && wanted.Mode == v1beta1.RouteNone:
 		return nil
 	case wanted != nil && len(wanted.ParentRefs) > 0:
-		var parents []Parent
-		for _, ref := range wanted.ParentRefs {
-			parent := Parent{Namespace: cmp.Or(ref.Namespace, ws.Namespace), Name: ref.Name, Section: ref.SectionName}
-			// Written with and without the Workspace's own namespace, it is the same.
-			if !slices.Contains(parents, parent) {
-				parents = append(parents, parent)
-			}
-		}
-		return parents
+		return withoutRepetition(ws.Namespace, wanted.ParentRefs)
 	case standard != nil:
 		return []Parent{{Namespace: standard.Namespace, Name: standard.Name, Section: standard.SectionName}}
 	default:
@@ -156,13 +148,19 @@ func ParentsOf(ws *v1beta1.Workspace, standard *configv1alpha1.GatewayReference)
 	}
 }
 
-// RouterName is the name of what routes by the body at a Gateway: release, Deployment and Service.
-func RouterName(gateway string) string {
-	const suffix, limit = "-bbr", 40
-	if len(gateway)+len(suffix) <= limit {
-		return gateway + suffix
+// withoutRepetition returns the parents that references name. Written with and without the Workspace's own namespace they
+// are the same, and a whole Gateway has its listeners with it: the API refuses a route that names both.
+func withoutRepetition(own string, refs []v1beta1.GatewayReference) []Parent {
+	var parents []Parent
+	for _, ref := range refs {
+		parent := Parent{Namespace: cmp.Or(ref.Namespace, own), Name: ref.Name, Section: ref.SectionName}
+		if !slices.Contains(parents, parent) {
+			parents = append(parents, parent)
+		}
 	}
-	return shorten(gateway, limit-len(suffix)-1-longHash) + suffix
+	return slices.DeleteFunc(slices.Clone(parents), func(p Parent) bool {
+		return p.Section != "" && slices.Contains(parents, Parent{Namespace: p.Namespace, Name: p.Name})
+	})
 }
 
 // asksForRoute says that a Workspace wants to be offered somewhere itself, so that it has to be told if there is no route.

@@ -41,6 +41,10 @@ func TestParentsOf(t *testing.T) {
 			"gateway: {parentRefs: [{name: a}, {name: b, namespace: c, sectionName: d}]}", standard,
 			[]plan.Parent{{Namespace: "models", Name: "a"}, {Namespace: "c", Name: "b", Section: "d"}},
 		},
+		"a Gateway and a listener of it": {
+			"gateway: {parentRefs: [{name: a, sectionName: x}, {name: b, sectionName: x}, {name: a, namespace: models}]}", nil,
+			[]plan.Parent{{Namespace: "models", Name: "b", Section: "x"}, {Namespace: "models", Name: "a"}},
+		},
 		"written twice": {"gateway: {parentRefs: [{name: a}, {name: a, namespace: models}]}", nil, []plan.Parent{{Namespace: "models", Name: "a"}}},
 	} {
 		if diff := cmp.Diff(c.want, plan.ParentsOf(workspaceWith(t, c.inference), c.standard)); diff != "" {
