@@ -6,6 +6,7 @@
 package modellist
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -35,6 +36,7 @@ type Model struct {
 	ID      string `json:"id"`
 	Object  string `json:"object"`
 	Created int64  `json:"created"`
+	// OwnedBy is the same for all: whoever asks need not know of namespaces and Workspaces.
 	OwnedBy string `json:"owned_by"`
 	// Root is the model that an adapter belongs to, and a model's own name otherwise.
 	Root string `json:"root"`
@@ -91,7 +93,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	models, err := s.models(r.Context(), r.Header.Get(plan.GatewayHeader))
+	models, err := s.models(r.Context(), r.Header.Get(plan.GatewayHeader), hostname(r.Host))
 	if err != nil {
 		write(w, http.StatusInternalServerError, failure{Error: problem{Message: "the list of models is not available", Type: "server_error"}})
 		return
@@ -114,33 +116,42 @@ func message(asked string, models []Model) string {
 	if len(names) > 0 {
 		offered = "The models here are: " + strings.Join(names, ", ") + "."
 	}
+	if slices.Contains(names, asked) {
+		return fmt.Sprintf("The model `%s` is offered here, but the gateway knows no way to it yet: try again in a moment.", asked)
+	}
 	if asked == "" {
 		return "The request names no model: write its name into the field `model` of the body. " + offered
 	}
 	return fmt.Sprintf("The model `%s` does not exist. %s", asked, offered)
 }
 
-// models are those of the Workspaces that are routed at a Gateway, in the order of their names.
-func (s *Server) models(ctx context.Context, gateway string) ([]Model, error) {
+// models are those that requests for a host of a Gateway can reach, each once, in the order of their names.
+func (s *Server) models(ctx context.Context, gateway, host string) ([]Model, error) {
 	all := &v1beta1.WorkspaceList{}
 	if err := s.Workspaces.List(ctx, all, client.MatchingFields{observe.ByGateway: gateway}); err != nil {
 		return nil, fmt.Errorf("listing Workspaces at Gateway %s: %w", gateway, err)
 	}
 	models := []Model{}
-	for i := range all.Items {
-		ws := &all.Items[i]
+	for _, ws := range at(host, all.Items) {
 		if !routed(ws) {
 			continue
 		}
 		for _, name := range ws.Status.Models {
 			models = append(models, Model{
-				ID: name, Object: "model", Created: ws.CreationTimestamp.Unix(),
-				OwnedBy: ws.Namespace + "/" + ws.Name, Root: ws.Status.Models[0],
+				ID: name, Object: "model", Created: ws.CreationTimestamp.Unix(), OwnedBy: v1beta1.ManagedBy, Root: root(ws, name),
 			})
 		}
 	}
-	slices.SortFunc(models, func(a, b Model) int { return strings.Compare(a.ID+" "+a.OwnedBy, b.ID+" "+b.OwnedBy) })
-	return models, nil
+	slices.SortStableFunc(models, func(a, b Model) int { return cmp.Or(strings.Compare(a.ID, b.ID), cmp.Compare(a.Created, b.Created)) })
+	return slices.CompactFunc(models, func(a, b Model) bool { return a.ID == b.ID }), nil
+}
+
+// root is the preset that an adapter belongs to. What the names of a template have to do with each other nobody knows.
+func root(ws *v1beta1.Workspace, name string) string {
+	if ws.Inference != nil && ws.Inference.Template != nil {
+		return name
+	}
+	return ws.Status.Models[0]
 }
 
 // routed says whether requests for a Workspace get through, as far as is known. That the operator itself cannot reach the

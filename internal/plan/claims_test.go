@@ -20,7 +20,9 @@ func TestClaims(t *testing.T) {
 	)
 	host := func(names string) string { return "gateway: {parentRefs: [{name: a}], hostnames: [" + names + "]}" }
 	listener := func(name string) string { return "gateway: {parentRefs: [{name: a, sectionName: " + name + "}]}" }
-	named := func(names string) string { return "gateway: {parentRefs: [{name: a}], models: [" + names + "]}, " + template }
+	named := func(names string) string {
+		return "gateway: {parentRefs: [{name: a}], models: [" + names + "]}, " + template
+	}
 	const phi = ", preset: {name: phi-4}"
 	byPath, byBody := configv1alpha1.Gateway{}, configv1alpha1.Gateway{BodyBasedRouting: configv1alpha1.BodyBasedRouting{Enabled: true}}
 	for name, c := range map[string]struct {

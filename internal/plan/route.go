@@ -172,6 +172,8 @@ func asksForRoute(ws *v1beta1.Workspace) bool {
 // Router is what routes by the body at one Gateway. It lives beside the Gateway and goes with it.
 type Router struct {
 	Namespace, Gateway, Name string
+	// Listeners are those that all Workspaces at the Gateway confine themselves to; empty for every listener.
+	Listeners []string
 	// OperatorNamespace is where the list of models is served.
 	OperatorNamespace string
 	// Owner is the Gateway.
@@ -191,4 +193,22 @@ func NewRouter(namespace, gateway string, owner metav1.OwnerReference, config co
 		Namespace: namespace, Gateway: gateway, Name: RouterName(gateway), Owner: owner,
 		Settings: settings, Flux: config.Flux, ImagePullSecrets: config.ImagePullSecrets,
 	}
+}
+
+// ListenersOf are the listeners of a Gateway that Workspaces are offered at, sorted; none if it is every listener.
+func ListenersOf(namespace, gateway string, workspaces []*v1beta1.Workspace, standard *configv1alpha1.GatewayReference) []string {
+	var listeners []string
+	for _, ws := range workspaces {
+		for _, parent := range ParentsOf(ws, standard) {
+			switch {
+			case parent.Namespace != namespace || parent.Name != gateway:
+			case parent.Section == "":
+				return nil
+			default:
+				listeners = append(listeners, parent.Section)
+			}
+		}
+	}
+	slices.Sort(listeners)
+	return slices.Compact(listeners)
 }

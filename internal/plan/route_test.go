@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -48,6 +49,29 @@ func TestParentsOf(t *testing.T) {
 		"written twice": {"gateway: {parentRefs: [{name: a}, {name: a, namespace: models}]}", nil, []plan.Parent{{Namespace: "models", Name: "a"}}},
 	} {
 		if diff := cmp.Diff(c.want, plan.ParentsOf(workspaceWith(t, c.inference), c.standard)); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", name, diff)
+		}
+	}
+}
+
+// TestListenersOf: one Workspace at all listeners has the list of models at all of them.
+func TestListenersOf(t *testing.T) {
+	t.Parallel()
+	standard := &configv1alpha1.GatewayReference{Namespace: "models", Name: "a", SectionName: "three"}
+	for name, c := range map[string]struct {
+		inference []string
+		want      []string
+	}{
+		"nobody":    {nil, nil},
+		"listeners": {[]string{"gateway: {parentRefs: [{name: a, sectionName: two}, {name: b}]}", "", "gateway: {parentRefs: [{name: a, sectionName: one}, {name: a, sectionName: two}]}"}, []string{"one", "three", "two"}},
+		"all":       {[]string{"", "gateway: {parentRefs: [{name: a}]}"}, nil},
+		"elsewhere": {[]string{"gateway: {parentRefs: [{name: b, sectionName: one}]}"}, nil},
+	} {
+		var workspaces []*v1beta1.Workspace
+		for _, inference := range c.inference {
+			workspaces = append(workspaces, workspaceWith(t, inference))
+		}
+		if diff := cmp.Diff(c.want, plan.ListenersOf("models", "a", workspaces, standard), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s: -want +got:\n%s", name, diff)
 		}
 	}

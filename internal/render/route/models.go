@@ -18,6 +18,8 @@ import (
 const (
 	// maxHostnames is what the API allows in one HTTPRoute.
 	maxHostnames = 16
+	// maxParents is what it allows of listeners.
+	maxParents = 32
 
 	modelsSuffix = "-models"
 	modelsPath   = "/v1/models"
@@ -64,7 +66,7 @@ func modelList(r plan.Router, name string, hostnames []string) *gatewayv1.HTTPRo
 	for _, host := range hostnames {
 		spec.Hostnames = append(spec.Hostnames, gatewayv1.Hostname(host))
 	}
-	spec.ParentRefs = []gatewayv1.ParentReference{parentRef(plan.Parent{Namespace: r.Namespace, Name: r.Gateway})}
+	spec.ParentRefs = listParents(r)
 	return &gatewayv1.HTTPRoute{
 		TypeMeta: metav1.TypeMeta{APIVersion: gatewayv1.GroupVersion.String(), Kind: "HTTPRoute"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -73,6 +75,18 @@ func modelList(r plan.Router, name string, hostnames []string) *gatewayv1.HTTPRo
 		},
 		Spec: spec,
 	}
+}
+
+// listParents are the listeners that models are offered at. Others may be open to people who are not to know of them.
+func listParents(r plan.Router) []gatewayv1.ParentReference {
+	if len(r.Listeners) == 0 || len(r.Listeners) > maxParents {
+		return []gatewayv1.ParentReference{parentRef(plan.Parent{Namespace: r.Namespace, Name: r.Gateway})}
+	}
+	refs := make([]gatewayv1.ParentReference, 0, len(r.Listeners))
+	for _, listener := range r.Listeners {
+		refs = append(refs, parentRef(plan.Parent{Namespace: r.Namespace, Name: r.Gateway, Section: listener}))
+	}
+	return refs
 }
 
 // ModelGrant allows the HTTPRoutes of a Gateway's namespace to name the operator's list of models.

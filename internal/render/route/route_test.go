@@ -6,6 +6,7 @@ package route_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -73,13 +74,38 @@ func TestRenderGolden(t *testing.T) {
 	}
 }
 
+// TestModelListGolden: one route for all hosts and one for each 16 names, at the listeners where models are.
+func TestModelListGolden(t *testing.T) {
+	t.Parallel()
+	r := plan.Router{
+		Namespace: "gateways", Gateway: "shared", Name: "shared-bbr", OperatorNamespace: "kaito-workspace",
+		Settings: configv1alpha1.BodyBasedRouting{ModelsService: "workspace-operator-models"},
+	}
+	hostnames := []string{"", "b.example.com", "", "*.example.com", "b.example.com"}
+	for i := range 16 {
+		hostnames = append(hostnames, fmt.Sprintf("host-%02d.example.com", i))
+	}
+	confined := r
+	confined.Listeners = []string{"http", "https"}
+	var all []route.Object
+	for _, list := range append(route.ModelList(r, hostnames), route.ModelList(confined, []string{"b.example.com"})...) {
+		all = append(all, list)
+	}
+	compareAll(t, "model-list", append(all, route.ModelGrant(r)))
+}
+
 func compare(t *testing.T, name string, objects route.Objects) {
 	t.Helper()
-	var got bytes.Buffer
 	all := []route.Object{objects.HTTPRoute}
 	if security, ok := objects.Security(); ok {
 		all = append(all, security)
 	}
+	compareAll(t, name, all)
+}
+
+func compareAll(t *testing.T, name string, all []route.Object) {
+	t.Helper()
+	var got bytes.Buffer
 	for _, obj := range all {
 		text, err := yaml.Marshal(obj)
 		if err != nil {
