@@ -33,6 +33,7 @@ type Reconciler struct {
 	gateway     configv1alpha1.Gateway
 	authorities *authorities
 	prober      *prober
+	strangers   *strangers
 	// leaves are the certificates that this process made, by Workspace.
 	leaves sync.Map
 
@@ -51,6 +52,8 @@ func newReconciler(mgr ctrl.Manager, observer *observe.Observer, presets *catalo
 		statuses: newStatusWriter(mgr.GetClient(), recorder, counted),
 		prober:   newProber(),
 		metrics:  counted,
+
+		strangers: newStrangers(),
 	}
 }
 

@@ -12,11 +12,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
+	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/probe"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 	"github.com/workspace-operator/workspace-operator/internal/status"
@@ -34,6 +36,7 @@ func (r *run) applyRoute(ctx context.Context) error {
 		return err
 	}
 	r.routing = routing
+	r.routing.Strangers = r.strangersAt(r.plan.Route.Parents)
 	if len(routing.Missing) > 0 || r.routeErr != nil {
 		return nil
 	}
@@ -53,6 +56,18 @@ func (r *run) applyRoute(ctx context.Context) error {
 	}
 	r.routeChanging, r.routeErr = r.apply(ctx, objects.HTTPRoute)
 	return nil
+}
+
+// strangersAt are those that keep routers out of Gateways, by namespace/name of these.
+func (r *run) strangersAt(parents []plan.Parent) map[string]string {
+	found := map[string]string{}
+	for _, parent := range parents {
+		gateway := types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}
+		if who := r.strangers.of(gateway); who != "" {
+			found[gateway.String()] = who
+		}
+	}
+	return found
 }
 
 func (r *run) routePreconditions(ctx context.Context) error {

@@ -5,9 +5,11 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
@@ -45,6 +47,7 @@ type routers struct {
 	config  configv1alpha1.Configuration
 	// namespace is the operator's own, where the list of models is served.
 	namespace string
+	strangers *strangers
 }
 
 func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -54,6 +57,7 @@ func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 	gateway := &gatewayv1.Gateway{}
 	if err := g.routes.Get(ctx, req.NamespacedName, gateway); err != nil {
 		// What belongs to a Gateway that is gone is collected.
+		g.strangers.tell(ctx, req.NamespacedName, "")
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	workspaces, err := g.workspaces(ctx, gateway)
@@ -70,12 +74,52 @@ func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 			return ctrl.Result{}, reconcile.TerminalError(err)
 		}
 	}
-	for _, obj := range wanted {
-		if _, err := g.applier.Apply(ctx, obj, find(cached, obj)); err != nil {
-			return ctrl.Result{}, err
-		}
+	again, err := g.apply(ctx, req.NamespacedName, wanted, cached)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, g.remove(ctx, gateway, cached, wanted)
+	return ctrl.Result{RequeueAfter: jitter(again)}, g.remove(ctx, gateway, cached, wanted)
+}
+
+// apply writes what is wanted at a Gateway. What cannot be written of the router keeps back the rest of it, but not the
+// list of models, and the other way round. It returns when to look again for a name that somebody else has.
+func (g *routers) apply(ctx context.Context, gateway types.NamespacedName, wanted, cached []client.Object) (time.Duration, error) {
+	var again time.Duration
+	var failures []error
+	stranger, stopped := "", map[bool]bool{}
+	for _, obj := range wanted {
+		ofList := isModelList(obj)
+		if stopped[ofList] {
+			continue
+		}
+		_, err := g.applier.Apply(ctx, obj, find(cached, obj))
+		taken, isTaken := errors.AsType[*apply.TakenError](err)
+		switch {
+		case err == nil:
+			continue
+		case !isTaken:
+			failures = append(failures, err)
+		case ofList:
+			log.FromContext(ctx).Error(err, "nothing leads to the list of models")
+			again = takenInterval
+		default:
+			stranger = fmt.Sprintf("%s in namespace %s; it is left as it is: delete or rename it, and body-based routing is installed", taken, taken.Namespace)
+			again = takenInterval
+		}
+		stopped[ofList] = true
+	}
+	g.strangers.tell(ctx, gateway, stranger)
+	return again, errors.Join(failures...)
+}
+
+// isModelList says that an object leads to the list of models; others belong to the router.
+func isModelList(obj client.Object) bool {
+	switch obj.(type) {
+	case *gatewayv1.HTTPRoute, *gatewayv1beta1.ReferenceGrant:
+		return true
+	default:
+		return false
+	}
 }
 
 // render returns the router and what leads to the list of models, each after what it needs.
@@ -85,6 +129,7 @@ func (g *routers) render(gateway *gatewayv1.Gateway, workspaces []*v1beta1.Works
 	owner.BlockOwnerDeletion = nil
 	router := plan.NewRouter(gateway.Namespace, gateway.Name, owner, g.config)
 	router.OperatorNamespace = g.namespace
+	router.Listeners = plan.ListenersOf(gateway.Namespace, gateway.Name, workspaces, g.config.Gateway.Default)
 	flux, err := pool.RenderRouter(router)
 	if err != nil {
 		return nil, err

@@ -104,7 +104,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the Workspace controller: %w", err)
 	}
-	g := &routers{client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, config: o.Config, namespace: o.Namespace}
+	g := &routers{client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, config: o.Config, namespace: o.Namespace, strangers: r.strangers}
 	routing, err := g.build(mgr, gateways)
 	if err != nil {
 		return fmt.Errorf("building the controller of body-based routing: %w", err)
@@ -205,6 +205,7 @@ func (r *Reconciler) build(mgr manager.Manager, o Options, all <-chan event.Gene
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed()).
 		Watches(&corev1.ConfigMap{}, r.childHandler(mgr, &corev1.ConfigMap{}), changed()).
 		Watches(&v1beta1.Workspace{}, handler.EnqueueRequestsFromMapFunc(r.rivals), claimsMove()).
+		WatchesRawSource(source.Channel(r.strangers.news, background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateway)})).
 		WatchesRawSource(source.Channel(r.prober.results, &handler.EnqueueRequestForObject{}))
 	for _, kind := range ownKinds() {
 		b = b.Watches(kind, r.childHandler(mgr, kind), changed())

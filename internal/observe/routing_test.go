@@ -183,13 +183,13 @@ func TestHolder(t *testing.T) {
 			told(named("older", 2, plain), "Stalled=True InvalidInferenceConfig", "RouteReady=True RouteReady"), plain, true,
 		},
 		"a third one has what it claims": {told(named("older", 2, plain), "RouteReady=False RouteConflict"), plain, false},
-		"an adapter of the name":      {named("older", 2, adapter), plain, true},
-		"another host":                {named("older", 2, host("a.example.com")), host("b.example.com"), false},
-		"one host in common":          {named("older", 2, host("a.example.com", "c.example.com")), host("b.example.com", "c.example.com"), true},
-		"a host is narrower than all": {named("older", 2, plain), host("b.example.com"), false},
-		"another listener":            {named("older", 2, section("a")), section("b"), false},
-		"all listeners":               {named("older", 2, plain), section("b"), true},
-		"no route":                    {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} }), plain, false},
+		"an adapter of the name":         {named("older", 2, adapter), plain, true},
+		"another host":                   {named("older", 2, host("a.example.com")), host("b.example.com"), false},
+		"one host in common":             {named("older", 2, host("a.example.com", "c.example.com")), host("b.example.com", "c.example.com"), true},
+		"a host is narrower than all":    {named("older", 2, plain), host("b.example.com"), false},
+		"another listener":               {named("older", 2, section("a")), section("b"), false},
+		"all listeners":                  {named("older", 2, plain), section("b"), true},
+		"no route":                       {named("older", 2, func(i *v1beta1.InferenceSpec) { i.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} }), plain, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

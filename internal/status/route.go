@@ -31,6 +31,8 @@ type Routing struct {
 	Foreign []*gatewayv1.HTTPRoute
 	// Routers are the releases of body-based routing at the Gateways, as far as they exist.
 	Routers []*helmv2.HelmRelease
+	// Strangers say what has a router's name and is not ours, by namespace/name of the Gateway.
+	Strangers map[string]string
 	// Proof is what came of a request through the Gateway.
 	Proof Proof
 }
@@ -72,7 +74,7 @@ func httpRoute(in Input) verdict {
 	case in.RouteErr != nil:
 		return failed(condition, in.RouteErr)
 	}
-	for _, judge := range []func(Input, plan.Parent) verdict{gateway, attachment, poolAttachment, bodyRouter} {
+	for _, judge := range []func(Input, plan.Parent) verdict{gateway, attachment, poolAttachment, stranger, bodyRouter} {
 		for _, parent := range in.Plan.Route.Parents {
 			if v := judge(in, parent); v.status != "" {
 				return v
@@ -83,6 +85,15 @@ func httpRoute(in Input) verdict {
 		return v
 	}
 	return proof(in)
+}
+
+// stranger says what keeps body-based routing out of a Gateway; without status if nothing does.
+func stranger(in Input, parent plan.Parent) verdict {
+	who := in.Routing.Strangers[parent.Namespace+"/"+parent.Name]
+	if !in.Plan.Route.BodyBased || who == "" {
+		return verdict{}
+	}
+	return routeNot(v1beta1.ReasonBodyRoutingNotReady, "%s", who)
 }
 
 func installation(missing []string) string {

@@ -55,11 +55,11 @@ func (s Step) Input(previous v1beta1.WorkspaceStatus) status.Input {
 		in.Routing = status.Routing{}
 		return in
 	}
-	missing, proof := in.Routing.Missing, in.Routing.Proof
+	missing, proof, strangers := in.Routing.Missing, in.Routing.Proof, in.Routing.Strangers
 	if len(missing) == 0 {
 		in.Routing = Routing(s.Objects)
 	}
-	in.Routing.Missing, in.Routing.Proof = missing, proof
+	in.Routing.Missing, in.Routing.Proof, in.Routing.Strangers = missing, proof, strangers
 	return in
 }
 
@@ -85,6 +85,8 @@ type world struct {
 	// Missing are CustomResourceDefinitions that routes need.
 	Missing []string     `json:"missing"`
 	Proof   status.Proof `json:"proof"`
+	// Strangers keep routers out of Gateways.
+	Strangers map[string]string `json:"strangers"`
 
 	Objects map[string]json.RawMessage `json:"objects"`
 }
@@ -186,7 +188,7 @@ func newStep(current map[string]any, n int) (Step, error) {
 		WorkloadErr: w.WorkloadErr.err(), PoolErr: w.PoolErr.err(),
 		WorkloadChanging: w.WorkloadChanging, PoolChanging: w.PoolChanging,
 		RouteErr: w.RouteErr.err(), RouteChanging: w.RouteChanging,
-		Routing: status.Routing{Missing: w.Missing, Proof: w.Proof},
+		Routing: status.Routing{Missing: w.Missing, Proof: w.Proof, Strangers: w.Strangers},
 	}}
 	if w.PlanErr != nil {
 		step.input.Plan = nil
