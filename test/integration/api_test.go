@@ -266,7 +266,7 @@ func TestKAITOManifests(t *testing.T) {
 	planned(t, filepath.Join("testdata", "kaito"), 12)
 }
 
-// TestExamples applies every file of examples/.
+// TestExamples applies every file of examples/. Those of routes are applied by TestRoutes, where their kinds are served.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	planned(t, filepath.Join(root(), "examples"), 10)

@@ -42,7 +42,7 @@ func TestRoutesByModel(t *testing.T) {
 	operator := c.startOperator(t, configuration("probe: false, bodyBasedRouting: {enabled: true}"))
 	apisComeLate(s)
 	s.gatewayClass()
-	s.gateway(s.proxy())
+	routerTaken(s)
 	byModel(s)
 	authorityRotates(s, old)
 	s.Expect(operator.stop()).To(gomega.Succeed())
@@ -112,7 +112,12 @@ func byModel(s *scene) {
 	}
 	s.step("the same model again")
 	third := s.workspace("twin")
-	s.expect("twin", "RouteReady=False RouteConflict: Workspace "+s.namespace+"/phi, which is older, has model phi-4-mini-instruct on all hosts")
+	held := "RouteReady=False RouteConflict: Workspace " + s.namespace + "/phi, which is older, has model phi-4-mini-instruct on all hosts at Gateway " +
+		s.namespace + "/front: write other inference.gateway.hostnames, or delete this one, and raise the other's inference.replicas"
+	s.expect("twin", held)
+	fourth := s.workspace("alias", func(ws *v1beta1.Workspace) { ws.Inference.Preset.Name = "microsoft/Phi-4-mini-instruct" })
+	s.expect("alias", held)
+	fifth := templateNamed(s)
 	for _, obj := range []client.Object{&helmv2.HelmRelease{}, &sourcev1.OCIRepository{}} {
 		obj.SetName("front-bbr")
 		s.Expect(s.operatorRequests(s.t, mark, s.writes(obj))).To(gomega.BeEmpty(), "one router is enough for all")
@@ -126,7 +131,7 @@ func byModel(s *scene) {
 	grantStays(s)
 
 	s.step("the last Workspace leaves the Gateway")
-	for _, ws := range []*v1beta1.Workspace{second, third} {
+	for _, ws := range []*v1beta1.Workspace{second, third, fourth, fifth} {
 		s.Expect(s.Delete(s.t.Context(), ws)).To(gomega.Succeed())
 	}
 	s.Expect(s.get(router, "front-bbr")).To(gomega.BeTrue())
