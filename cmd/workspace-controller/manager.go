@@ -81,7 +81,7 @@ func newManager(o *options) (manager.Manager, error) {
 }
 
 func setup(ctx context.Context, mgr manager.Manager, o *options, config configv1alpha1.Configuration) error {
-	text, err := yaml.Marshal(config)
+	text, err := yaml.Marshal(config.Redacted())
 	if err != nil {
 		return fmt.Errorf("printing the configuration: %w", err)
 	}

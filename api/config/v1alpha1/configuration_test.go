@@ -156,6 +156,43 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// TestRedacted: what is printed has every field, but no value of an environment variable.
+func TestRedacted(t *testing.T) {
+	t.Parallel()
+	config, err := v1alpha1.Decode([]byte(head + `modelServer: {env: [
+  {name: HF_TOKEN, value: hf_secret}, {name: HTTPS_PROXY, value: "http://me:secret@proxy.example:3128"}, {name: EMPTY},
+  {name: FROM, valueFrom: {secretKeyRef: {name: tokens, key: hf}}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := *config.DeepCopy()
+	want.ModelServer.Env[0].Value, want.ModelServer.Env[1].Value = "(not printed)", "(not printed)"
+	if diff := cmp.Diff(want, config.Redacted()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if config.ModelServer.Env[0].Value != "hf_secret" {
+		t.Error("the operator's own configuration has changed")
+	}
+}
+
+// TestRefusalsHideSecrets: who writes a password into a URL does not find it in the log.
+func TestRefusalsHideSecrets(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"registry: \"https://me:secret@mirror.example/kaito\"", "registry: \"me:secret@mirror.example\"",
+		"modelServer: {image: \"me:secret@mirror.example/vllm\", version: v1}",
+		"chart: {url: \"oci://me:secret@mirror.example/chart\"}", "chart: {url: \"https://me:secret@mirror.example/chart\"}",
+		"endpointPicker: {image: \"me:sec@ret@mirror.example/epp\", version: v1}",
+		"gateway: {bodyBasedRouting: {enabled: true, chartURL: \"https://me:secret@mirror.example/chart\"}}",
+		"gateway: {bodyBasedRouting: {enabled: true, chartURL: \"oci://me:secret@mirror.example/chart\"}}",
+	} {
+		_, err := v1alpha1.Decode([]byte(head + text))
+		if err == nil || strings.Contains(err.Error(), "ret@") || !strings.Contains(err.Error(), "mirror.example") {
+			t.Errorf("%s\nerror %v", text, err)
+		}
+	}
+}
+
 func TestAllMistakesAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := v1alpha1.Decode([]byte(head + "registri: a\nmodelServer: {digest: x}\nendpointPicker: {replicas: -1}\n"))

@@ -88,7 +88,7 @@ func (b BodyBasedRouting) validate(at *field.Path) field.ErrorList {
 	}
 	repository, isOCI := strings.CutPrefix(b.ChartURL, "oci://")
 	if !isOCI {
-		all = append(all, field.Invalid(at.Child("chartURL"), b.ChartURL, "must begin with oci://"))
+		all = append(all, field.Invalid(at.Child("chartURL"), withoutUserinfo(b.ChartURL), "must begin with oci://"))
 	} else {
 		all = append(all, validateRepository(repository, at.Child("chartURL"))...)
 	}

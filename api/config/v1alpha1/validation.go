@@ -65,7 +65,7 @@ func (c Chart) validate(at *field.Path) field.ErrorList {
 	}
 	repository, isOCI := strings.CutPrefix(c.URL, "oci://")
 	if !isOCI {
-		all = append(all, field.Invalid(at.Child("url"), c.URL, "must begin with oci://"))
+		all = append(all, field.Invalid(at.Child("url"), withoutUserinfo(c.URL), "must begin with oci://"))
 	} else {
 		all = append(all, validateRepository(repository, at.Child("url"))...)
 	}
@@ -164,7 +164,7 @@ func validateNames(names []string, at *field.Path) field.ErrorList {
 func validateRepository(repository string, at *field.Path) field.ErrorList {
 	pattern := regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$`)
 	if !pattern.MatchString(repository) {
-		return field.ErrorList{field.Invalid(at, repository,
+		return field.ErrorList{field.Invalid(at, withoutUserinfo(repository),
 			"must be a registry path without scheme, tag, digest and trailing slash, such as mirror.corp.example/vllm/vllm-openai")}
 	}
 	return nil
