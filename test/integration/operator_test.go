@@ -99,8 +99,10 @@ func (c *cluster) run(configuration string, flags ...string) (*child, error) {
 		return nil, err
 	}
 	health, metrics := fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.1:%d", metricsPort)
-	command := exec.Command(program, append(flags, "--config="+config, "--namespace="+operatorNamespace,
-		"--metrics-bind-address="+metrics, "--metrics-secure=false", "--models-bind-address=", "--health-probe-bind-address="+health)...)
+	command := exec.Command(program, append([]string{
+		"--config=" + config, "--namespace=" + operatorNamespace,
+		"--metrics-bind-address=" + metrics, "--metrics-secure=false", "--models-bind-address=", "--health-probe-bind-address=" + health,
+	}, flags...)...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorConfig)
 	operator, err := startChild(filepath.Join(c.dir, "operator.log"), command)
 	if err != nil {
@@ -141,9 +143,9 @@ func healthy(ctx context.Context, url string) bool {
 }
 
 // startOperator is run for the time of one test.
-func (c *cluster) startOperator(t *testing.T, configuration string) *child {
+func (c *cluster) startOperator(t *testing.T, configuration string, flags ...string) *child {
 	t.Helper()
-	operator, err := c.run(configuration, "--leader-elect")
+	operator, err := c.run(configuration, append(flags, "--leader-elect")...)
 	gomega.NewWithT(t).Expect(err).NotTo(gomega.HaveOccurred())
 	t.Cleanup(func() {
 		if err := operator.stop(); err != nil {
