@@ -12,9 +12,12 @@ CLUSTER_SOURCES = $(shell find test/cluster/cmd test/cluster/internal -type f) t
 bin/cluster: $(CLUSTER_SOURCES)
 	cd test/cluster && $(CLUSTER_GO) build -ldflags '-s -w' -o ../../bin/cluster ./cmd/cluster
 
-.PHONY: cluster-build-api cluster-build-node cluster-up cluster-down cluster-status
+.PHONY: cluster-build-api cluster-build-flux cluster-build-node cluster-up cluster-down cluster-status
 cluster-build-api: bin/cluster ## Build the API server, etcd and kubectl into bin/ and bin/k8s
 	bin/cluster build --tier api
+
+cluster-build-flux: bin/cluster ## Build these and Flux's controllers
+	bin/cluster build --tier api --flux
 
 cluster-build-node: bin/cluster ## Build everything of the local cluster
 	bin/cluster build --tier node --gateway

@@ -141,15 +141,26 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
+// needPrograms skips a test without its programs, which take minutes to build; REQUIRE_FLUX=1 makes that a failure.
+func needPrograms(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		_, err := os.Stat(program(name))
+		switch {
+		case err == nil:
+		case os.Getenv("REQUIRE_FLUX") != "":
+			t.Fatalf("REQUIRE_FLUX is set, and there is no %s: run make cluster-build-flux", name)
+		default:
+			t.Skipf("there is no %s: run make cluster-build-flux (make chart-test does)", name)
+		}
+	}
+}
+
 // TestFluxRights runs the real controllers with no more than the chart's rights: they install a pool chart, upgrade it,
 // repair it and take it away, and are never denied anything.
 func TestFluxRights(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"source-controller", "helm-controller"} {
-		if _, err := os.Stat(program(name)); err != nil {
-			t.Skipf("there is no %s: run make cluster-build-node (make chart-test does)", name)
-		}
-	}
+	needPrograms(t, "source-controller", "helm-controller")
 	for name, with := range map[string]string{
 		"everywhere":    "{}",
 		"namespaces":    "flux: {namespaces: [models]}",

@@ -41,7 +41,7 @@ func newUp(w *which) *cobra.Command {
 		if err := c.Check(); err != nil {
 			return err
 		}
-		if err := buildTier(cmd, c.Config.Tier, c.Config.Gateway); err != nil {
+		if err := buildTier(cmd, c.Config.Tier, extras{gateway: c.Config.Gateway}); err != nil {
 			return err
 		}
 		return c.Up(cmd.Context())
@@ -170,7 +170,7 @@ func newStart(w *which) *cobra.Command {
 }
 
 func newBuild(w *which) *cobra.Command {
-	var gateway bool
+	var with extras
 	cmd := &cobra.Command{
 		Use: "build", Short: "Build the programs of a tier into bin", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -178,14 +178,31 @@ func newBuild(w *which) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return buildTier(cmd, tier, gateway)
+			return buildTier(cmd, tier, with)
 		},
 	}
-	cmd.Flags().BoolVar(&gateway, "gateway", false, "tier node: build istiod and get Envoy, too")
+	cmd.Flags().BoolVar(&with.gateway, "gateway", false, "tier node: build istiod and get Envoy, too")
+	cmd.Flags().BoolVar(&with.flux, "flux", false, "tier api: build Flux's controllers, too, which the chart's tests run")
 	return cmd
 }
 
-func buildTier(cmd *cobra.Command, tier state.Tier, gateway bool) error {
+// extras are what a tier does without, unless it is asked for.
+type extras struct {
+	gateway, flux bool
+}
+
+func (e extras) parts(tier state.Tier) []build.Part {
+	var parts []build.Part
+	if e.flux && tier == state.TierAPI {
+		parts = append(parts, build.FluxParts()...)
+	}
+	if e.gateway {
+		parts = append(parts, build.GatewayParts()...)
+	}
+	return parts
+}
+
+func buildTier(cmd *cobra.Command, tier state.Tier, with extras) error {
 	root, err := repository()
 	if err != nil {
 		return err
@@ -197,17 +214,14 @@ func buildTier(cmd *cobra.Command, tier state.Tier, gateway bool) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
-	parts := build.Parts(root, tier)
-	if gateway {
-		parts = append(parts, build.GatewayParts()...)
-	}
+	parts := append(build.Parts(root, tier), with.parts(tier)...)
 	if err := builder.Build(cmd.Context(), parts); err != nil {
 		return err
 	}
 	if err := builder.Share(cmd.Context()); err != nil {
 		return err
 	}
-	if gateway {
+	if with.gateway {
 		if err := builder.Gateway(cmd.Context()); err != nil {
 			return err
 		}

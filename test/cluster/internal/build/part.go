@@ -48,8 +48,8 @@ func Parts(repository string, tier state.Tier) []Part {
 	if tier == state.TierAPI {
 		return parts
 	}
-	parts = append(parts, flux(), containerd(), coredns(), endpointPicker(),
-		own("pause", "test/cluster/pause"))
+	parts = append(parts, FluxParts()...)
+	parts = append(parts, containerd(), coredns(), endpointPicker(), own("pause", "test/cluster/pause"))
 	// The model server is a package of its own that a checkout may lack.
 	if _, err := os.Stat(filepath.Join(repository, "test/cluster/modelserver")); err == nil {
 		parts = append(parts, own("model-server", "test/cluster/modelserver"))
@@ -85,11 +85,12 @@ func kubernetesStamp(version string) []string {
 	}
 }
 
-func flux() Part {
-	return Part{
+// FluxParts returns Flux's controllers, which are of use also without nodes.
+func FluxParts() []Part {
+	return []Part{{
 		Name: "flux", Dir: modules + "/flux", Package: "tool", Output: "./",
 		Programs: []string{"source-controller", "helm-controller"},
-	}
+	}}
 }
 
 func containerd() Part {
