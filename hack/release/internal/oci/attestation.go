@@ -5,6 +5,7 @@ package oci
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,31 +40,22 @@ type subject struct {
 // attestation is a manifest with the bill of materials and the provenance of an image. It is found in both ways in use: as
 // an entry of the index beside the image, as BuildKit does, and by its subject, as OCI 1.1 registries list it.
 func (o Options) attestation(image v1.Image, at v1.Platform) (mutate.IndexAddendum, error) {
-	materials, err := o.materials(at)
-	if err != nil {
-		return mutate.IndexAddendum{}, err
-	}
-	if err := o.keep(materials, at); err != nil {
-		return mutate.IndexAddendum{}, err
-	}
 	about, err := partial.Descriptor(image)
 	if err != nil {
 		return mutate.IndexAddendum{}, err
 	}
+	statements, err := o.statements(about.Digest, at)
+	if err != nil {
+		return mutate.IndexAddendum{}, err
+	}
 	manifest := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	for _, part := range []struct {
-		kind      string
-		predicate any
-	}{{spdxDocument, json.RawMessage(materials)}, {provenance, o.provenance(at)}} {
-		raw, err := json.Marshal(statement{
-			Type: "https://in-toto.io/Statement/v1", PredicateType: part.kind, Predicate: part.predicate,
-			Subject: []subject{{Name: o.Name, Digest: map[string]string{about.Digest.Algorithm: about.Digest.Hex}}},
-		})
+	for _, said := range statements {
+		raw, err := json.Marshal(said)
 		if err != nil {
 			return mutate.IndexAddendum{}, err
 		}
 		manifest, err = mutate.Append(manifest, mutate.Addendum{
-			Layer: static.NewLayer(raw, inToto), Annotations: map[string]string{"in-toto.io/predicate-type": part.kind},
+			Layer: static.NewLayer(raw, inToto), Annotations: map[string]string{"in-toto.io/predicate-type": said.PredicateType},
 		})
 		if err != nil {
 			return mutate.IndexAddendum{}, err
@@ -82,16 +74,37 @@ func (o Options) attestation(image v1.Image, at v1.Platform) (mutate.IndexAddend
 	}}, nil
 }
 
-// keep writes a bill of materials beside the image, if asked to.
-func (o Options) keep(materials []byte, at v1.Platform) error {
-	if o.Documents == "" {
-		return nil
+// statements are the bill of materials and the provenance of the image with that digest. They are also written as files, if
+// asked to: a bill of materials as it is, for tools that read SPDX, and provenance with its subject, as verifiers want it.
+func (o Options) statements(image v1.Hash, at v1.Platform) ([]statement, error) {
+	materials, err := o.materials(at)
+	if err != nil {
+		return nil, err
 	}
+	about := statement{
+		Type:    "https://in-toto.io/Statement/v1",
+		Subject: []subject{{Name: o.Name, Digest: map[string]string{image.Algorithm: image.Hex}}},
+	}
+	listed, built := about, about
+	listed.PredicateType, listed.Predicate = spdxDocument, json.RawMessage(materials)
+	built.PredicateType, built.Predicate = provenance, o.provenance(at)
+	if o.Documents == "" {
+		return []statement{listed, built}, nil
+	}
+	text, err := json.MarshalIndent(built, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return []statement{listed, built}, errors.Join(o.keep("spdx.json", at, materials), o.keep("provenance.json", at, text))
+}
+
+// keep writes a document beside the image.
+func (o Options) keep(kind string, at v1.Platform, document []byte) error {
 	if err := os.MkdirAll(o.Documents, 0o755); err != nil {
 		return err
 	}
-	file := fmt.Sprintf("%s_%s_%s_%s.spdx.json", o.Name, o.Version, at.OS, at.Architecture)
-	return os.WriteFile(filepath.Join(o.Documents, file), append(materials, '\n'), 0o644)
+	file := fmt.Sprintf("%s_%s_%s_%s.%s", o.Name, o.Version, at.OS, at.Architecture, kind)
+	return os.WriteFile(filepath.Join(o.Documents, file), append(document, '\n'), 0o644)
 }
 
 type slsa struct {

@@ -139,7 +139,7 @@ func (o Options) image(at v1.Platform) (v1.Image, error) {
 	return mutate.ConfigFile(image, config)
 }
 
-// documents returns the bill of materials of a platform's program.
+// materials returns the bill of materials of a platform's program.
 func (o Options) materials(at v1.Platform) ([]byte, error) {
 	return sbom.SPDX(sbom.Program{File: o.program(at), Version: o.Version, Created: o.Created})
 }

@@ -6,6 +6,9 @@ package oci_test
 import (
 	"encoding/json"
 	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +16,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/workspace-operator/workspace-operator/hack/release/internal/oci"
@@ -43,6 +49,7 @@ func options(t *testing.T) oci.Options {
 	return oci.Options{
 		Programs: dir, Name: "operator", Platforms: []string{"linux/amd64", "linux/arm64"}, Version: "v1.2.3",
 		Revision: "0123456789", Created: time.Unix(1700000000, 0).UTC(), Layout: filepath.Join(t.TempDir(), "layout"),
+		Documents: filepath.Join(t.TempDir(), "documents"),
 	}
 }
 
@@ -65,8 +72,38 @@ func TestMake(t *testing.T) {
 	if diff := cmp.Diff([]string{"linux/amd64", "linux/arm64", "unknown/unknown", "unknown/unknown"}, platforms); diff != "" {
 		t.Fatalf("platforms (-want +got):\n%s", diff)
 	}
+	checkDocuments(t, o, manifest.Manifests[0].Digest)
 	checkImage(t, index, manifest.Manifests[0])
 	checkAttestation(t, index, manifest.Manifests[2], manifest.Manifests[0].Digest)
+}
+
+// checkDocuments: bill of materials and provenance of each platform also lie apart.
+func checkDocuments(t *testing.T, o oci.Options, about v1.Hash) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(o.Documents, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		files[i] = filepath.Base(files[i])
+	}
+	if diff := cmp.Diff([]string{
+		"operator_v1.2.3_linux_amd64.provenance.json", "operator_v1.2.3_linux_amd64.spdx.json",
+		"operator_v1.2.3_linux_arm64.provenance.json", "operator_v1.2.3_linux_arm64.spdx.json",
+	}, files); diff != "" {
+		t.Fatalf("documents (-want +got):\n%s", diff)
+	}
+	raw, err := os.ReadFile(filepath.Join(o.Documents, files[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said statement
+	if err := json.Unmarshal(raw, &said); err != nil {
+		t.Fatal(err)
+	}
+	if said.PredicateType != "https://slsa.dev/provenance/v1" || said.Subject[0].Digest["sha256"] != about.Hex {
+		t.Errorf("the provenance is a %s of %v", said.PredicateType, said.Subject)
+	}
 }
 
 func indexOf(t *testing.T, dir, digest string) v1.ImageIndex {
@@ -168,7 +205,49 @@ func statementOf(t *testing.T, layer v1.Layer) statement {
 	return said
 }
 
-// TestReproducible: the same programs give the same digest, at another time and in another directory.
+// TestPush: what a registry has then is what was returned, and all of it.
+func TestPush(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	o := options(t)
+	o.Push = strings.TrimPrefix(server.URL, "http://") + "/team/operator:v1.2.3"
+	digest, err := oci.Make(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.ParseReference(o.Push)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index, err := remote.Index(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, err := index.Digest(); err != nil || have.String() != digest {
+		t.Errorf("the registry has %s, want %s: %v", have, digest, err)
+	}
+	manifest, err := index.IndexManifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkImage(t, index, manifest.Manifests[0])
+	checkAttestation(t, index, manifest.Manifests[2], manifest.Manifests[0].Digest)
+}
+
+func TestPushRefused(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	t.Cleanup(server.Close)
+	o := options(t)
+	o.Push = strings.TrimPrefix(server.URL, "http://") + "/team/operator:v1.2.3"
+	if _, err := oci.Make(o); err == nil || !strings.Contains(err.Error(), "pushing to "+o.Push) {
+		t.Errorf("the answer is %v", err)
+	}
+}
+
+// TestReproducible: the same programs give the same digest, at another time and in another directory. That two builds give
+// the same programs is for make release-test.
 func TestReproducible(t *testing.T) {
 	t.Parallel()
 	first, err := oci.Make(options(t))
