@@ -4,6 +4,8 @@ VERSION ?= $(shell sed -n 's/^appVersion: //p' charts/workspace/Chart.yaml)
 PLATFORMS ?= linux/amd64 linux/arm64
 PUSH ?=
 DIST ?= $(ROOT)/dist
+# Emptied first; what else is in dist, such as results of measurements, stays.
+RELEASE := $(DIST)/release
 HELM := $(BIN)/helm
 IMAGE_LAYOUT := $(DIST)/images/workspace-controller
 
@@ -23,14 +25,15 @@ $(HELM): test/chart/go.mod test/chart/go.sum
 helm: $(HELM) ## Build helm into bin/
 
 .PHONY: chart-lint
-chart-lint: $(HELM) ## Lint the chart with the gate off and on
-	$(HELM) lint --strict charts/workspace
-	$(HELM) lint --strict charts/workspace --set featureGates.gatewayAPIInferenceExtension=true
+chart-lint: $(HELM) ## Lint the chart with each values file of its tests
+	@for values in test/chart/testdata/values/*.yaml; do \
+	  echo "chart-lint: $$values"; $(HELM) lint --strict --quiet charts/workspace --values "$$values"; \
+	done
 
 .PHONY: chart-test
-chart-test: chart-lint cluster-build-node ## Test the chart: values, objects, rights, against a real API server and with real Flux
-	go -C test/chart test ./...
-	go -C hack/release test ./...
+chart-test: chart-lint cluster-build-flux ## Test the chart: values, objects, rights, against a real API server and with real Flux (TEST_ARGS)
+	REQUIRE_FLUX=1 go -C test/chart test $(TEST_ARGS) ./...
+	go -C hack/release test $(TEST_ARGS) ./...
 
 .PHONY: images
 images: programs ## Build the operator's image as an OCI layout in dist/images (PLATFORMS, PUSH)
@@ -50,17 +53,25 @@ programs:
 	done
 
 .PHONY: release
-release: ## Write a release into dist/ (VERSION=v1.2.3)
-	rm -rf $(DIST)
-	$(MAKE) --no-print-directory images
-	rm -rf $(DIST)/programs
-	go -C hack/release run . chart --version $(VERSION) --image-digest "$$(cat $(IMAGE_LAYOUT).digest)" --into $(DIST) \
-	  $(ROOT)/charts/workspace
-	mkdir -p $(DIST)/crds
-	cp charts/workspace/files/crds/*.yaml charts/workspace/charts/flux/files/crds/*.yaml $(DIST)/crds/
+release: ## Write a release of what is committed into dist/release (VERSION=v1.2.3)
+	@[[ '$(origin VERSION)' != file && '$(VERSION)' =~ ^v[0-9]+\.[0-9]+\.[0-9]+ ]] || \
+	  { echo 'release: say which: make release VERSION=v1.2.3' >&2; exit 1; }
+	@changes=$$(git status --porcelain); [ -z "$$changes" ] || { printf 'release: not committed:\n%s\n' "$$changes" >&2; exit 1; }
+	rm -rf $(RELEASE)
+	$(MAKE) --no-print-directory images DIST=$(RELEASE)
+	rm -rf $(RELEASE)/programs
+	mv $(RELEASE)/images/workspace-controller.digest $(RELEASE)/workspace-controller-$(VERSION).digest
+	go -C hack/release run . chart --version $(VERSION) --image-digest "$$(cat $(RELEASE)/workspace-controller-$(VERSION).digest)" \
+	  --into $(RELEASE) $(ROOT)/charts/workspace
+	mkdir -p $(RELEASE)/crds
+	cp charts/workspace/files/crds/*.yaml charts/workspace/charts/flux/files/crds/*.yaml $(RELEASE)/crds/
+	@# An OCI archive has the layout at its root.
 	tar --sort=name --mode=a+rX,u+w --owner=0 --group=0 --numeric-owner --mtime="$$(git show -s --format=%cI HEAD)" \
-	  -C $(DIST)/images -cf $(DIST)/workspace-controller-$(VERSION).oci.tar workspace-controller
-	mv $(IMAGE_LAYOUT).digest $(DIST)/workspace-controller-$(VERSION).digest
-	rm -rf $(DIST)/images
-	go -C hack/release run . checksums $(DIST)
-	@cd $(DIST) && sha256sum --quiet --check SHA256SUMS && echo "release: $(VERSION) in $(DIST), $$(wc -l <SHA256SUMS) files"
+	  -C $(RELEASE)/images/workspace-controller -cf $(RELEASE)/workspace-controller-$(VERSION).oci.tar oci-layout index.json blobs
+	rm -rf $(RELEASE)/images
+	go -C hack/release run . checksums $(RELEASE)
+	@cd $(RELEASE) && sha256sum --quiet --check SHA256SUMS && echo "release: $(VERSION) in $(RELEASE), $$(wc -l <SHA256SUMS) files"
+
+.PHONY: release-test
+release-test: ## Make a release of HEAD in another directory, look at it, and make its image a second time elsewhere
+	RELEASE_TEST=1 go -C hack/release test -count=1 -timeout=30m -run='^TestRelease' -v .
