@@ -65,19 +65,23 @@ func (r release) checkContainer(t *testing.T, containers []corev1.Container) {
 	case r.plan.Pool.Registry != "":
 		image = r.plan.Pool.Registry + "/gateway-api-inference-extension/epp"
 	}
-	if want := image + ":" + r.version; epp.Image != want {
+	want := image + ":" + r.version
+	if digest := r.plan.Pool.EPP.Digest; digest != "" {
+		want += "@" + digest
+	}
+	if epp.Image != want {
 		t.Errorf("image %s, want %s", epp.Image, want)
 	}
 	if want := cmp.Or(r.plan.Pool.EPP.PullPolicy, corev1.PullIfNotPresent); epp.ImagePullPolicy != want {
 		t.Errorf("pull policy %s, want %s", epp.ImagePullPolicy, want)
 	}
-	want := r.plan.Pool.EPP.Resources
-	if want.Requests == nil && want.Limits == nil {
+	resources := r.plan.Pool.EPP.Resources
+	if resources.Requests == nil && resources.Limits == nil {
 		c := configv1alpha1.Configuration{}
 		configv1alpha1.Default(&c)
-		want = c.EndpointPicker.Resources
+		resources = c.EndpointPicker.Resources
 	}
-	if diff := gocmp.Diff(want, epp.Resources, quantities()); diff != "" {
+	if diff := gocmp.Diff(resources, epp.Resources, quantities()); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
 	}
 	// The standby is alive without leading, but only the leader is ready.

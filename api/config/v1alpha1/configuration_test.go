@@ -16,7 +16,10 @@ import (
 	"github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 )
 
-const head = "apiVersion: config.kaito.sh/v1alpha1\nkind: Configuration\n"
+const (
+	head   = "apiVersion: config.kaito.sh/v1alpha1\nkind: Configuration\n"
+	digest = "sha256:0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+)
 
 func defaults() v1alpha1.Configuration {
 	return v1alpha1.Configuration{
@@ -70,6 +73,9 @@ func TestDecode(t *testing.T) {
 				c.EndpointPicker.Image, c.EndpointPicker.Version = "registry.example/epp", "main"
 			},
 		},
+		{"pinned picker", "endpointPicker: {digest: \"" + digest + "\"}", func(c *v1alpha1.Configuration) {
+			c.EndpointPicker.Digest = digest
+		}},
 		{"resources are taken whole", "endpointPicker: {resources: {requests: {cpu: \"2\"}}}", func(c *v1alpha1.Configuration) {
 			c.EndpointPicker.Resources = corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("2")}}
 		}},
@@ -135,6 +141,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{head + "chart: {url: \"https://example.com\"}", "must begin with oci://"},
 		{head + "endpointPicker: {replicas: -1}", "endpointPicker.replicas: Invalid value"},
 		{head + "endpointPicker: {failureMode: FailClosed}", `supported values: "FailOpen", "FailClose"`},
+		{head + "endpointPicker: {digest: v1.5.0}", "endpointPicker.digest: Invalid value"},
 		{head + "endpointPicker: {image: registry.example/epp}", "endpointPicker.version: Required value"},
 		{head + "flux: {verify: {provider: cosign}}", "flux.verify.matchOIDCIdentity: Required value"},
 		{head + "flux: {verify: {provider: pgp}}", `supported values: "cosign", "notation"`},

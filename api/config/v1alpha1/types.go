@@ -99,6 +99,8 @@ type EndpointPicker struct {
 	Image string `json:"image,omitempty"`
 	// version is its tag; default the chart's version.
 	Version string `json:"version,omitempty"`
+	// digest pins the image, sha256:…; optional. It belongs to one version: change both together.
+	Digest string `json:"digest,omitempty"`
 	// pullPolicy of the image; default IfNotPresent.
 	PullPolicy corev1.PullPolicy `json:"pullPolicy,omitempty"`
 	// replicas is the number of EPP pods per pool; default 1. Beyond 1 one is active and the others stand by.

@@ -78,6 +78,7 @@ func (p EndpointPicker) validate(at *field.Path) field.ErrorList {
 		all = append(all, field.Required(at.Child("version"), "an image other than the chart's own needs its tag"))
 	}
 	all = append(all, validateTag(p.Version, at.Child("version"))...)
+	all = append(all, validateDigest(p.Digest, at.Child("digest"))...)
 	all = append(all, validatePullPolicy(p.PullPolicy, at.Child("pullPolicy"))...)
 	if p.Replicas < 1 {
 		all = append(all, field.Invalid(at.Child("replicas"), p.Replicas, "must be at least 1"))

@@ -194,7 +194,7 @@ func (d inferencePool) values(s settings, r, epp inferencePoolRelease) inference
 }
 
 func (r inferencePoolRelease) image(s settings) image {
-	i := image{Tag: s.epp.Version, PullPolicy: s.epp.PullPolicy}
+	i := image{Tag: pinned(s.epp.Version, s.epp.Digest), PullPolicy: s.epp.PullPolicy}
 	if r.registryKey {
 		i.Registry, i.Repository = registryAndRepository(s.epp.Image)
 		return i

@@ -64,7 +64,7 @@ type routerModelServers struct {
 func (d llmdRouter) values(s settings) llmdRouterValues {
 	epp := routerEPP{
 		Replicas:  s.epp.Replicas,
-		Image:     image{Tag: s.epp.Version, PullPolicy: s.epp.PullPolicy},
+		Image:     image{Tag: pinned(s.epp.Version, s.epp.Digest), PullPolicy: s.epp.PullPolicy},
 		Resources: s.epp.Resources,
 	}
 	// Here the registry holds everything but the last part.

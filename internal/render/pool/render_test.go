@@ -68,8 +68,8 @@ func configured(p plan.Plan) plan.Plan {
 	p.Pool.Registry = "mirror.corp.example:5000/kaito"
 	p.Pool.Chart.Digest = "sha256:" + strings.Repeat("0f", 32)
 	p.Pool.EPP = configv1alpha1.EndpointPicker{
-		Image: "registry.corp.example/ai/epp", Version: "v1.3.1", PullPolicy: corev1.PullAlways, Replicas: 3,
-		FailureMode: configv1alpha1.FailClose,
+		Image: "registry.corp.example/ai/epp", Version: "v1.3.1", Digest: "sha256:" + strings.Repeat("e0", 32),
+		PullPolicy: corev1.PullAlways, Replicas: 3, FailureMode: configv1alpha1.FailClose,
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m")},
 		},

@@ -52,6 +52,14 @@ func encode(values any) (*apiextensionsv1.JSON, error) {
 	return &apiextensionsv1.JSON{Raw: raw}, nil
 }
 
+// pinned is a tag, and with a digest what charts join to an image's name the same way.
+func pinned(tag, digest string) string {
+	if digest == "" {
+		return tag
+	}
+	return tag + "@" + digest
+}
+
 // qualified is an image with a registry, which all charts want: they join the parts by slashes.
 func qualified(ref string) string {
 	if strings.Contains(ref, "/") {
