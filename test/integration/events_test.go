@@ -72,12 +72,16 @@ func (s *scene) announced(name string) {
 	s.t.Helper()
 	s.changes()
 	want := map[string]int{}
+	// The others, WorkspaceSucceeded, Reconciling and Stalled, follow from Ready and are told with it.
 	for _, condition := range []string{
 		v1beta1.ConditionReady, v1beta1.ConditionResourceReady, v1beta1.ConditionInferenceReady, v1beta1.ConditionInferencePoolReady,
+		v1beta1.ConditionRouteReady,
 	} {
-		for _, value := range s.record.history(name, condition) {
+		for i, value := range s.record.history(name, condition) {
 			if status, reason, ok := strings.Cut(value, " "); ok {
 				want[fmt.Sprintf("%s=%s (%s)", condition, status, reason)]++
+			} else if i > 0 {
+				want[condition+" is gone"]++
 			}
 		}
 	}

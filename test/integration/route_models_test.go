@@ -47,6 +47,11 @@ func TestRoutesByModel(t *testing.T) {
 	authorityRotates(s, old)
 	s.Expect(operator.stop()).To(gomega.Succeed())
 
+	s.step("the gate goes off, and nothing else changes")
+	operator = c.startOperator(t, strings.Replace(configuration("probe: false, bodyBasedRouting: {enabled: true}"), gateOn(), gateOff(), 1))
+	gateTakesRoutes(s)
+	s.Expect(operator.stop()).To(gomega.Succeed())
+
 	s.step("another kind of gateway, by path")
 	operator = c.startOperator(t, configuration("probe: false, implementation: other"))
 	policyInstead(s)
@@ -150,6 +155,26 @@ func byModel(s *scene) {
 		}
 		return nil
 	})
+}
+
+// gateTakesRoutes: with the gate goes all that leads to pools, and what routes by the body; the model serves on.
+func gateTakesRoutes(s *scene) {
+	s.t.Helper()
+	for _, obj := range []client.Object{&gatewayv1.HTTPRoute{}, &route.DestinationRule{}, &corev1.ConfigMap{}, &corev1.Secret{}} {
+		s.gone(obj, routeObject(obj, "phi"))
+	}
+	for name, all := range map[string][]client.Object{
+		poolName("phi"): {&helmv2.HelmRelease{}, &sourcev1.OCIRepository{}},
+		"front-bbr":     {&helmv2.HelmRelease{}, &sourcev1.OCIRepository{}},
+	} {
+		for _, obj := range all {
+			s.gone(obj, name)
+		}
+	}
+	s.gone(&gatewayv1.HTTPRoute{}, "front-bbr-models")
+	ws := s.expect("phi", "!RouteReady", "!InferencePoolReady", "Ready=True Ready", "InferenceReady=True ReplicasReady")
+	s.Expect(ws.Status.Endpoint).To(gomega.Equal("http://phi." + s.namespace + ".svc"))
+	s.announced("phi")
 }
 
 // grantStays: what lets the Gateway's namespace name the list of models is in the operator's, and is made again.

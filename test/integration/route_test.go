@@ -145,6 +145,7 @@ func lifeOfRoute(s *scene) {
 		}
 		return nil
 	})
+	s.announced("phi")
 	s.step("the Workspace is deleted")
 	s.Expect(s.Delete(s.t.Context(), ws)).To(gomega.Succeed())
 	s.gone(&gatewayv1.HTTPRoute{}, poolName("phi"))
@@ -296,6 +297,7 @@ func verdicts(s *scene) {
 	s.Expect(s.get(g, "front")).To(gomega.BeTrue())
 	s.status(g, func() { setConditions(&g.Status.Conditions, g.Generation, "Programmed=False AddressNotAssigned") })
 	s.expect("phi", "RouteReady=False GatewayNotReady: is not Programmed: AddressNotAssigned")
+	s.announced("phi")
 }
 
 // conflict: the second of two Workspaces that claim the same gets it when the first goes.
