@@ -90,7 +90,7 @@ open_gateway() {
   gateway=inference-gateway
   say "opening the Gateway $gateway for all models"
   show kubectl apply -f examples/gateway-api-inference-extension/gateway.yaml
-  show helm upgrade kaito-workspace charts/workspace --namespace "$namespace" --reuse-values --wait \
+  show helm upgrade kaito-workspace charts/workspace --namespace "$namespace" --reset-then-reuse-values --wait \
     --set config.gateway.default.name="$gateway" --set config.gateway.default.namespace=default \
     --set config.gateway.bodyBasedRouting.enabled=true
 }
