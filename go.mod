@@ -2,6 +2,9 @@ module github.com/workspace-operator/workspace-operator
 
 go 1.26.0
 
+// What releases are built with: another patch gives another digest.
+toolchain go1.26.8
+
 require (
 	github.com/agnivade/levenshtein v1.2.2
 	github.com/fluxcd/helm-controller/api v1.6.5
