@@ -44,7 +44,7 @@ const modules = "test/cluster/build"
 
 // Parts returns what a tier needs, the slowest first.
 func Parts(repository string, tier state.Tier) []Part {
-	parts := []Part{kube()}
+	parts := []Part{kube(), certManager()}
 	if tier == state.TierAPI {
 		return parts
 	}
@@ -67,6 +67,14 @@ func kube() Part {
 		Stamp: func(version versions) []string {
 			return kubernetesStamp(version("k8s.io/kubernetes"))
 		},
+	}
+}
+
+// certManager is of the first tier: it needs an API server and nothing else, and is tested against there.
+func certManager() Part {
+	return Part{
+		Name: "cert-manager", Dir: modules + "/cert-manager", Package: ".", Output: "cert-manager",
+		Programs: []string{"cert-manager"},
 	}
 }
 

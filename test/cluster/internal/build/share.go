@@ -43,6 +43,10 @@ func trees() []tree {
 			part: "gateway-api", module: "sigs.k8s.io/gateway-api",
 			copies: map[string]string{"config/crd/standard": "crds/gateway-api"},
 		},
+		{
+			part: "cert-manager", module: "github.com/cert-manager/cert-manager",
+			copies: map[string]string{"deploy/crds": "crds/cert-manager"},
+		},
 		{part: "flux", module: "github.com/fluxcd/source-controller", copies: map[string]string{
 			"config/crd/bases": "crds/flux", "config/manager": "flux/source-controller", "config/rbac": "flux/source-controller",
 		}},
