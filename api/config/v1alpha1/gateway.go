@@ -24,6 +24,9 @@ func defaultGateway(g *Gateway) {
 	if g.Probe == nil {
 		g.Probe = new(true)
 	}
+	if g.TLS.CertManager != nil {
+		defaultIssuer(&g.TLS.CertManager.IssuerRef)
+	}
 	router := &g.BodyBasedRouting
 	if !router.Enabled {
 		return
@@ -48,6 +51,7 @@ func (g Gateway) validate(at *field.Path) field.ErrorList {
 	if t := g.RequestTimeout.Duration; t < 0 || t%time.Second != 0 {
 		all = append(all, field.Invalid(at.Child("requestTimeout"), t.String(), "must be whole seconds, such as 10m; 0s is no bound"))
 	}
+	all = append(all, g.TLS.validate(at.Child("tls"))...)
 	if g.BodyBasedRouting.Enabled {
 		all = append(all, g.BodyBasedRouting.validate(at.Child("bodyBasedRouting"))...)
 		if g.Implementation != ImplementationIstio {

@@ -67,4 +67,25 @@ type BodyBasedRouting struct {
 type GatewayTLS struct {
 	// insecureSkipVerify does without a certificate authority: the gateway then accepts any certificate. Default false.
 	InsecureSkipVerify bool `json:"insecureSkipVerify,omitempty"`
+	// certManager has cert-manager make the certificates of Endpoint Pickers. Without it the operator signs them itself.
+	CertManager *CertManager `json:"certManager,omitempty"`
+}
+
+// CertManager says who signs the certificates that cert-manager makes.
+type CertManager struct {
+	// issuerRef names an issuer of cert-manager.
+	IssuerRef IssuerReference `json:"issuerRef"`
+	// caBundle is the certificate of the authority that the issuer signs with, as PEM: gateways verify Endpoint Pickers by
+	// it, and the operator may not read it out of a Secret. While one authority replaces another, write both.
+	CABundle string `json:"caBundle"`
+}
+
+// IssuerReference names an issuer of cert-manager.
+type IssuerReference struct {
+	// name of the issuer.
+	Name string `json:"name"`
+	// kind is ClusterIssuer (default) or Issuer, which must be in each Workspace's namespace. Other groups have other kinds.
+	Kind string `json:"kind,omitempty"`
+	// group of the kind; default cert-manager.io.
+	Group string `json:"group,omitempty"`
 }
