@@ -154,3 +154,33 @@ func TestRotation(t *testing.T) {
 		t.Errorf("only %d sets of authorities in twenty years", len(authorities))
 	}
 }
+
+// TestWithout: what is trusted for a while beside the authorities of now is not written twice.
+func TestWithout(t *testing.T) {
+	t.Parallel()
+	one, other := newAuthority(t).Trusted(), newAuthority(t).Trusted()
+	both := slices.Concat(one, other)
+	for name, c := range map[string]struct{ text, others, want []byte }{
+		"none of them":  {both, both, nil},
+		"one of them":   {both, one, other},
+		"in any order":  {both, slices.Concat(other, one), nil},
+		"all of them":   {one, other, one},
+		"nothing":       {nil, one, nil},
+		"with comments": {slices.Concat([]byte("# old\n"), one, []byte("\n")), nil, one},
+		"no PEM":        {[]byte("nobody"), one, nil},
+	} {
+		if got := certificate.Without(c.text, c.others); !bytes.Equal(got, c.want) {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestIssued(t *testing.T) {
+	t.Parallel()
+	if got := certificate.Issued(issue(t, newAuthority(t), start()).Certificate); !got.Equal(start()) {
+		t.Errorf("issued at %s, not at %s", got, start())
+	}
+	if got := certificate.Issued([]byte("nobody")); !got.IsZero() {
+		t.Errorf("what is no certificate was issued at %s", got)
+	}
+}

@@ -68,7 +68,7 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.apply(ctx, route.Certificate(r.plan, leaf.Certificate, leaf.Key)); err != nil {
+		if _, err := r.apply(ctx, route.Secret(r.plan, leaf.Certificate, leaf.Key)); err != nil {
 			return err
 		}
 		text = leaf.Certificate
@@ -77,7 +77,7 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 	r.renewal = renewal.Sub(r.now)
 	r.metrics.AuthorityExpires(authority.Expires())
 	r.metrics.CertificateExpires(client.ObjectKeyFromObject(r.ws), certificate.Expires(text))
-	_, err = r.apply(ctx, route.Trust(r.plan, authority.Trusted(), text))
+	_, err = r.apply(ctx, route.Trust(r.plan, route.Trusted{Authorities: authority.Trusted(), Served: text}))
 	return err
 }
 

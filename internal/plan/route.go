@@ -70,6 +70,8 @@ type PickerTLS struct {
 	// ServerName is what the gateway expects; DNSNames are all that the certificate is for, ServerName among them.
 	ServerName string
 	DNSNames   []string
+	// CertManager says whom cert-manager asks for it; nil if the operator signs it itself.
+	CertManager *configv1alpha1.CertManager
 }
 
 // routeOf returns the route of a Workspace that has a pool; nil if none is asked for.
@@ -98,7 +100,7 @@ func routeOf(ws *v1beta1.Workspace, p Plan, f Facts) *Route {
 	switch chart := p.Pool.Chart; {
 	case gateway.TLS.InsecureSkipVerify:
 	case configv1alpha1.ServesCertificates(chart.Dialect, chart.Version):
-		r.TLS = pickerTLS(p)
+		r.TLS = pickerTLS(p, gateway.TLS.CertManager)
 	default:
 		r.RefusedReason = v1beta1.ReasonTLSNotSupported
 		r.Refused = fmt.Sprintf("chart %s %s cannot give the endpoint picker a certificate that the gateway could verify: "+
@@ -121,12 +123,13 @@ func (p *Pool) protect(r *Route) {
 	}
 }
 
-func pickerTLS(p Plan) *PickerTLS {
+func pickerTLS(p Plan, by *configv1alpha1.CertManager) *PickerTLS {
 	short := p.Names.EPP + "." + p.Namespace
 	return &PickerTLS{
-		Name:       p.Names.EPP + tlsSuffix,
-		ServerName: short + ".svc",
-		DNSNames:   []string{p.Names.EPP, short, short + ".svc", short + "." + clusterDomain},
+		Name:        p.Names.EPP + tlsSuffix,
+		ServerName:  short + ".svc",
+		DNSNames:    []string{p.Names.EPP, short, short + ".svc", short + "." + clusterDomain},
+		CertManager: by,
 	}
 }
 

@@ -54,6 +54,9 @@ func istioVersion() schema.GroupVersion {
 func AddToScheme(s *runtime.Scheme) error {
 	s.AddKnownTypes(istioVersion(), &DestinationRule{}, &DestinationRuleList{})
 	metav1.AddToGroupVersion(s, istioVersion())
+	certManager := CertificateKind().GroupVersion()
+	s.AddKnownTypes(certManager, &Certificate{}, &CertificateList{})
+	metav1.AddToGroupVersion(s, certManager)
 	return nil
 }
 

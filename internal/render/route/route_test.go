@@ -91,7 +91,53 @@ func TestModelListGolden(t *testing.T) {
 	for _, list := range append(route.ModelList(r, hostnames), route.ModelList(confined, []string{"b.example.com"})...) {
 		all = append(all, list)
 	}
-	compareAll(t, "model-list", append(all, route.ModelGrant(r)))
+	compareObjects(t, "model-list", append(all, route.ModelGrant(r))...)
+}
+
+// TestCertificatesGolden has what the Endpoint Picker serves, and what gateways verify it by.
+func TestCertificatesGolden(t *testing.T) {
+	t.Parallel()
+	p := example()
+	compareObjects(t, "signed",
+		route.Secret(p, []byte("certificate\n"), []byte("key\n")),
+		route.Trust(p, route.Trusted{Authorities: []byte("operator\n"), Served: []byte("certificate\n")}))
+	p.Route.TLS.CertManager = &configv1alpha1.CertManager{
+		IssuerRef: configv1alpha1.IssuerReference{Name: "corp", Kind: "ClusterIssuer", Group: "cert-manager.io"}, CABundle: "corp\n",
+	}
+	compareObjects(t, "requested",
+		route.Requested(p), route.Trust(p, route.Trusted{Authorities: []byte("corp\n")}),
+		route.Trust(p, route.Trusted{Authorities: []byte("corp\n"), Previous: []byte("operator\n")}))
+}
+
+// TestFilledByCertManager: a Secret is known by all that cert-manager was told to write on it.
+func TestFilledByCertManager(t *testing.T) {
+	t.Parallel()
+	p := example()
+	p.Route.TLS.CertManager = &configv1alpha1.CertManager{}
+	filled := func() *metav1.ObjectMeta {
+		asked := route.Requested(p)
+		return &metav1.ObjectMeta{
+			Name: asked.Spec.SecretName, Labels: asked.Spec.SecretTemplate.Labels,
+			Annotations: map[string]string{route.CertificateNameAnnotation: asked.Name},
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*metav1.ObjectMeta)
+		want   bool
+	}{
+		"as it was filled":        {func(*metav1.ObjectMeta) {}, true},
+		"of another Workspace":    {func(o *metav1.ObjectMeta) { o.Labels["kaito.sh/workspace"] = "other" }, false},
+		"of another operator":     {func(o *metav1.ObjectMeta) { o.Labels["app.kubernetes.io/managed-by"] = "Helm" }, false},
+		"of another Certificate":  {func(o *metav1.ObjectMeta) { o.Annotations[route.CertificateNameAnnotation] = "other" }, false},
+		"not cert-manager's":      {func(o *metav1.ObjectMeta) { o.Annotations = nil }, false},
+		"somebody's, with a name": {func(o *metav1.ObjectMeta) { o.Labels = nil }, false},
+	} {
+		secret := filled()
+		c.change(secret)
+		if got := route.FilledByCertManager(secret, p.Name); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
 }
 
 func compare(t *testing.T, name string, objects route.Objects) {
@@ -100,10 +146,10 @@ func compare(t *testing.T, name string, objects route.Objects) {
 	if security, ok := objects.Security(); ok {
 		all = append(all, security)
 	}
-	compareAll(t, name, all)
+	compareObjects(t, name, all...)
 }
 
-func compareAll(t *testing.T, name string, all []route.Object) {
+func compareObjects(t *testing.T, name string, all ...route.Object) {
 	t.Helper()
 	var got bytes.Buffer
 	for _, obj := range all {

@@ -10,21 +10,46 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
-// AuthorityKey is where gateways look for the certificates that they trust.
-const AuthorityKey = "ca.crt"
+const (
+	// AuthorityKey is where gateways look for the certificates that they trust.
+	AuthorityKey = "ca.crt"
+	// PreviousKey is where those of them are written again that are trusted for the time of a handover only.
+	PreviousKey = "previous.crt"
+)
+
+// Trusted is what gateways verify an Endpoint Picker by, as PEM.
+type Trusted struct {
+	// Authorities are the certificates of those who sign for it.
+	Authorities []byte
+	// Served is the certificate that the operator signed; empty if cert-manager makes certificates.
+	Served []byte
+	// Previous are the authorities of before, when it was the other of operator and cert-manager who made certificates. They
+	// are trusted until the Endpoint Picker serves what its new authority signed.
+	Previous []byte
+}
 
 // Trust returns the ConfigMap with the authorities that gateways verify the Endpoint Picker by. It also holds the
 // certificate that is served now: the operator may not read the Secrets that it writes, and knows by this what is in one.
-func Trust(p plan.Plan, authorities, certificate []byte) *corev1.ConfigMap {
+func Trust(p plan.Plan, t Trusted) *corev1.ConfigMap {
+	data := map[string]string{AuthorityKey: string(t.Authorities) + string(t.Previous)}
+	if len(t.Served) > 0 {
+		data[corev1.TLSCertKey] = string(t.Served)
+	}
+	if len(t.Previous) > 0 {
+		data[PreviousKey] = string(t.Previous)
+	}
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 		ObjectMeta: objectMeta(p, p.Route.TLS.Name),
-		Data:       map[string]string{AuthorityKey: string(authorities), corev1.TLSCertKey: string(certificate)},
+		Data:       data,
 	}
 }
 
-// Certificate returns the Secret with what the Endpoint Picker serves.
-func Certificate(p plan.Plan, certificate, key []byte) *corev1.Secret {
+// SignedByOperator says of a ConfigMap that Trust returned whether the operator signs.
+func SignedByOperator(trust *corev1.ConfigMap) bool { return trust.Data[corev1.TLSCertKey] != "" }
+
+// Secret returns the Secret with what the Endpoint Picker serves.
+func Secret(p plan.Plan, certificate, key []byte) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
 		ObjectMeta: objectMeta(p, p.Route.TLS.Name),
