@@ -16,7 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
-	"github.com/workspace-operator/workspace-operator/internal/apply"
 	"github.com/workspace-operator/workspace-operator/internal/certificate"
 	"github.com/workspace-operator/workspace-operator/internal/outcome"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
@@ -32,7 +31,11 @@ func (r *run) applyCertificate(ctx context.Context) error {
 		return nil
 	}
 	trust, known := r.children.Find(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.plan.Route.TLS.Name}}).(*corev1.ConfigMap)
-	if err := r.certify(ctx, trust); err != nil {
+	certify := r.certify
+	if r.plan.Route.TLS.CertManager != nil {
+		certify = r.request
+	}
+	if err := certify(ctx, trust); err != nil {
 		r.routeErr = certificateError(err)
 		if !known {
 			// There is nothing to mount yet: the pool must not wait for it.
@@ -57,6 +60,9 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 	if err != nil {
 		return err
 	}
+	if err := r.takeOver(ctx, trust, authority.Trusted()); err != nil {
+		return err
+	}
 	text, pending := r.servedNow(trust)
 	renewal, serves := authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
 	lost, err := r.secretLost(ctx)
@@ -77,7 +83,10 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 	r.renewal = renewal.Sub(r.now)
 	r.metrics.AuthorityExpires(authority.Expires())
 	r.metrics.CertificateExpires(client.ObjectKeyFromObject(r.ws), certificate.Expires(text))
-	_, err = r.apply(ctx, route.Trust(r.plan, route.Trusted{Authorities: authority.Trusted(), Served: text}))
+	_, err = r.apply(ctx, route.Trust(r.plan, route.Trusted{
+		Authorities: authority.Trusted(), Served: text,
+		Previous: r.during(certificate.Issued(text), previous(trust, true, authority.Trusted())),
+	}))
 	return err
 }
 
@@ -140,17 +149,24 @@ func (r *run) certificateKey(name string) client.ObjectKey {
 }
 
 // dropCertificate deletes the Secret that belongs to a ConfigMap of authorities, before that one, by which it is known.
-func (r *run) dropCertificate(ctx context.Context, trust client.Object) error {
-	key := r.certificateKey(trust.GetName())
-	found, err := r.applier.Look(ctx, secretKind(), key)
-	_, taken := errors.AsType[*apply.TakenError](err)
-	// Who has switched certificates off may have taken the right away, too: then the Secret goes with its owner.
-	if taken || apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || err == nil && !metav1.IsControlledBy(found, r.ws) {
+func (r *run) dropCertificate(ctx context.Context, trust *corev1.ConfigMap) error {
+	if r.gateway.TLS.CertManager != nil {
+		// Its Secrets are cert-manager's own affair, and the operator needs no right on them.
 		return nil
 	}
-	if err != nil {
-		return err
+	if !route.SignedByOperator(trust) {
+		if _, err := r.dropRequested(ctx, trust.Name); err != nil {
+			return err
+		}
 	}
-	r.applier.Forget("Secret", key)
-	return r.applier.Delete(ctx, found)
+	secret, ours, err := r.ownSecret(ctx, trust.Name)
+	switch {
+	case apierrors.IsForbidden(err):
+		// Who has switched certificates off may have taken the right away, too: then the Secret goes with its owner.
+		return nil
+	case err != nil || !ours:
+		return err
+	default:
+		return r.applier.Delete(ctx, secret)
+	}
 }

@@ -40,6 +40,8 @@ type optionalAPIs struct {
 	// watch starts the Workspace controller's watch of a kind; changed tells all Workspaces to look again.
 	watch   func(cache.Cache, client.Object) error
 	changed func()
+	// certificates says that cert-manager is made use of: otherwise the operator may not watch its objects.
+	certificates bool
 
 	mu      sync.RWMutex
 	watched []string
@@ -66,6 +68,8 @@ func watchedKind(crd string) client.Object {
 		return &gatewayv1.BackendTLSPolicy{}
 	case observe.CRDDestinationRule:
 		return &route.DestinationRule{}
+	case observe.CRDCertificate:
+		return &route.Certificate{}
 	default:
 		return &inferencev1.InferencePool{}
 	}
@@ -114,6 +118,7 @@ func (o *optionalAPIs) list() []string {
 
 // follow starts and stops watches until exactly the served kinds are watched.
 func (o *optionalAPIs) follow(ctx context.Context, served []string) error {
+	served = slices.DeleteFunc(served, func(crd string) bool { return crd == observe.CRDCertificate && !o.certificates })
 	for _, crd := range served {
 		if slices.Contains(o.list(), crd) {
 			continue

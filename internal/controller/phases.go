@@ -71,8 +71,10 @@ type run struct {
 	awaiting, withheld bool
 
 	routing status.Routing
-	// renewal is when the Endpoint Picker's certificate is to be replaced; 0 without one.
+	// renewal is when the Endpoint Picker's certificate is to be replaced, or a handover ends; 0 without one.
 	renewal time.Duration
+	// issuing is how long a new pool may wait for cert-manager.
+	issuing time.Duration
 }
 
 func (r *run) observe(ctx context.Context) error {
@@ -141,6 +143,9 @@ func (r *run) poolPreconditions() error {
 	case r.workloadErr != nil && r.children.Release == nil:
 		reason, message := status.Explain(r.workloadErr)
 		return &outcome.Waiting{Reason: reason, Message: "the pool is made together with the workload: " + message}
+	case r.issuing > 0 && r.children.Release == nil:
+		return &outcome.Waiting{Reason: v1beta1.ReasonPoolProgressing, After: r.issuing, Message: fmt.Sprintf(
+			"it waits up to %s for the certificate of its endpoint picker", issueInterval)}
 	case r.shape == "":
 		return &outcome.Waiting{Reason: v1beta1.ReasonShapeUnknown, Message: "the API server has not admitted the workload; an existing pool keeps its selector"}
 	default:
@@ -186,8 +191,8 @@ func (r *run) prune(ctx context.Context) error {
 		if r.isWanted(obj) || obj.GetDeletionTimestamp() != nil || r.isOtherShape(obj) && !replaced {
 			continue
 		}
-		if _, isTrust := obj.(*corev1.ConfigMap); isTrust {
-			if err := r.dropCertificate(ctx, obj); err != nil {
+		if trust, isTrust := obj.(*corev1.ConfigMap); isTrust {
+			if err := r.dropCertificate(ctx, trust); err != nil {
 				return err
 			}
 		}

@@ -90,7 +90,7 @@ func (r *run) routePreconditions(ctx context.Context) error {
 // have takes it away.
 func (r *run) keepsRoute(obj client.Object) bool {
 	switch obj.(type) {
-	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule, *corev1.ConfigMap:
+	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule, *route.Certificate, *corev1.ConfigMap:
 	default:
 		return false
 	}

@@ -56,6 +56,8 @@ import (
 // may be written an admission policy of the chart says.
 // +kubebuilder:rbac:groups="",resources=configmaps,verbs=create;patch;delete
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=create;patch;delete
+// What cert-manager makes instead, where that is configured: the chart leaves out what is not needed of the two.
+// +kubebuilder:rbac:groups=cert-manager.io,resources=certificates,verbs=get;list;watch;create;patch;delete
 // The certificate authority.
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=system,resources=secrets,resourceNames=workspace-operator-ca,verbs=get;update
@@ -91,7 +93,7 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return err
 	}
-	apis := &optionalAPIs{mgr: mgr, routes: routes, changed: changed}
+	apis := &optionalAPIs{mgr: mgr, routes: routes, changed: changed, certificates: o.Config.Gateway.TLS.CertManager != nil}
 	presets := newCatalogue(o.Presets, mgr.GetCache(), o.Namespace, changed)
 	r := newReconciler(mgr, observe.New(mgr.GetClient(), routes.GetCache(), o.Config, o.Instances), presets, apis,
 		mgr.GetEventRecorder("workspace-controller"))

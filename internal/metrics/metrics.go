@@ -95,7 +95,7 @@ func refusalReasons() map[string]bool {
 
 func repairedKinds() []string {
 	return []string{
-		"BackendTLSPolicy", "ConfigMap", "Deployment", "DestinationRule", "HTTPRoute", "HelmRelease", "OCIRepository",
+		"BackendTLSPolicy", "Certificate", "ConfigMap", "Deployment", "DestinationRule", "HTTPRoute", "HelmRelease", "OCIRepository",
 		"PodDisruptionBudget", "Service", "StatefulSet",
 	}
 }

@@ -30,7 +30,7 @@ func OptionalAPIs() map[string]string {
 	return map[string]string{
 		CRDOCIRepository: "v1", CRDHelmRelease: "v2", CRDInferencePool: "v1",
 		CRDGateway: "v1", CRDGatewayClass: "v1", CRDHTTPRoute: "v1", CRDBackendTLSPolicy: "v1",
-		CRDReferenceGrant: "v1beta1", CRDDestinationRule: "v1",
+		CRDReferenceGrant: "v1beta1", CRDDestinationRule: "v1", CRDCertificate: "v1",
 		CRDInferenceObjective: "v1alpha2",
 	}
 }
@@ -55,6 +55,9 @@ func (a APIs) Routes() bool {
 // Grants says that ReferenceGrants are served.
 func (a APIs) Grants() bool { return a.served(CRDReferenceGrant) }
 
+// Certificates says that cert-manager's Certificates are served and made use of.
+func (a APIs) Certificates() bool { return a.served(CRDCertificate) }
+
 // MissingForPool are the names of the CustomResourceDefinitions that a pool needs and that are not served, sorted.
 func (a APIs) MissingForPool(p *plan.Pool) []string {
 	needed := []string{CRDHelmRelease, CRDInferencePool, CRDOCIRepository}
@@ -74,6 +77,9 @@ func (a APIs) missingForRoutes(r *plan.Route) []string {
 		needed = append(needed, CRDDestinationRule)
 	case r.TLS != nil:
 		needed = append(needed, CRDBackendTLSPolicy)
+	}
+	if r.TLS != nil && r.TLS.CertManager != nil {
+		needed = append(needed, CRDCertificate)
 	}
 	if r.BodyBased {
 		needed = append(needed, CRDReferenceGrant)

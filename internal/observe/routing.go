@@ -35,6 +35,7 @@ const (
 	CRDBackendTLSPolicy = "backendtlspolicies.gateway.networking.k8s.io"
 	CRDReferenceGrant   = "referencegrants.gateway.networking.k8s.io"
 	CRDDestinationRule  = "destinationrules.networking.istio.io"
+	CRDCertificate      = "certificates.cert-manager.io"
 )
 
 const (
@@ -238,6 +239,7 @@ func (o *Observer) routeChildren(ctx context.Context, ws *v1beta1.Workspace, api
 	var routes []*gatewayv1.HTTPRoute
 	var policies []*gatewayv1.BackendTLSPolicy
 	var rules []*route.DestinationRule
+	var certificates []*route.Certificate
 	var err error
 	if apis.Routes() {
 		err = errors.Join(err, list(ctx, o.routes, ws, &gatewayv1.HTTPRouteList{}, &routes))
@@ -248,6 +250,9 @@ func (o *Observer) routeChildren(ctx context.Context, ws *v1beta1.Workspace, api
 	if apis.served(CRDDestinationRule) {
 		err = errors.Join(err, list(ctx, o.cache, ws, &route.DestinationRuleList{}, &rules))
 	}
-	c.Owned = slices.Concat(c.Owned, objects(owned(ws, routes)), objects(owned(ws, policies)), objects(owned(ws, rules)))
+	if apis.Certificates() {
+		err = errors.Join(err, list(ctx, o.cache, ws, &route.CertificateList{}, &certificates))
+	}
+	c.Owned = slices.Concat(c.Owned, objects(owned(ws, certificates)), objects(owned(ws, routes)), objects(owned(ws, policies)), objects(owned(ws, rules)))
 	return err
 }

@@ -81,6 +81,11 @@ func TestMissingForRoutes(t *testing.T) {
 		"others verify by a policy": {
 			plan.Route{Implementation: configv1alpha1.ImplementationOther, TLS: verified}, gateways, []string{observe.CRDBackendTLSPolicy},
 		},
+		"cert-manager is to make certificates": {
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio, TLS: &plan.PickerTLS{CertManager: &configv1alpha1.CertManager{}}},
+			append(slices.Clone(gateways), observe.CRDDestinationRule),
+			[]string{observe.CRDCertificate},
+		},
 		"others do not verify": {plan.Route{Implementation: configv1alpha1.ImplementationOther}, gateways, nil},
 		"the list of models needs a grant": {
 			plan.Route{Implementation: configv1alpha1.ImplementationIstio, BodyBased: true},

@@ -55,6 +55,9 @@ func (t *texts) trimChild(obj client.Object) {
 		o.Spec, o.Status = gatewayv1.BackendTLSPolicySpec{}, gatewayv1.PolicyStatus{}
 	case *route.DestinationRule:
 		o.Spec = route.DestinationRuleSpec{}
+	case *route.Certificate:
+		o.Spec = route.CertificateSpec{}
+		t.conditions(o.Status.Conditions)
 	default:
 		return
 	}

@@ -54,7 +54,7 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 	for _, kind := range []client.Object{
 		&appsv1.Deployment{}, &appsv1.StatefulSet{}, &corev1.Service{}, &corev1.Pod{}, &policyv1.PodDisruptionBudget{},
 		&corev1.ConfigMap{}, &sourcev1.OCIRepository{}, &helmv2.HelmRelease{}, &inferencev1.InferencePool{},
-		&gatewayv1.HTTPRoute{}, &gatewayv1.BackendTLSPolicy{}, &route.DestinationRule{},
+		&gatewayv1.HTTPRoute{}, &gatewayv1.BackendTLSPolicy{}, &route.DestinationRule{}, &route.Certificate{},
 	} {
 		b = b.WithIndex(kind, observe.ByWorkspace, func(obj client.Object) []string { return []string{observe.WorkspaceOf(obj)} })
 	}
@@ -230,11 +230,12 @@ func TestNoNews(t *testing.T) {
 				{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: later, Reason: "KubeletReady"},
 			}}},
 		},
-		"same crash again":     {pod(crash("a", 3, metav1.Time{})), pod(crash("b", 4, later))},
-		"pod address":          {pod(), &corev1.Pod{ObjectMeta: pod().ObjectMeta, Status: corev1.PodStatus{PodIP: "10.0.0.1", HostIP: "10.0.0.2", StartTime: &later}}},
-		"another ConfigMap":    {&corev1.ConfigMap{}, &corev1.ConfigMap{Data: map[string]string{"ca.crt": "…"}, BinaryData: map[string][]byte{"x": {1}}}},
-		"CRD schema":           {&apiextensionsv1.CustomResourceDefinition{}, &apiextensionsv1.CustomResourceDefinition{Spec: apiextensionsv1.CustomResourceDefinitionSpec{Conversion: &apiextensionsv1.CustomResourceConversion{}}}},
-		"inventory of release": {release(nil), release(&helmv2.ResourceInventory{Entries: []helmv2.ResourceRef{{ID: "x"}}})},
+		"same crash again":      {pod(crash("a", 3, metav1.Time{})), pod(crash("b", 4, later))},
+		"pod address":           {pod(), &corev1.Pod{ObjectMeta: pod().ObjectMeta, Status: corev1.PodStatus{PodIP: "10.0.0.1", HostIP: "10.0.0.2", StartTime: &later}}},
+		"another ConfigMap":     {&corev1.ConfigMap{}, &corev1.ConfigMap{Data: map[string]string{"ca.crt": "…"}, BinaryData: map[string][]byte{"x": {1}}}},
+		"CRD schema":            {&apiextensionsv1.CustomResourceDefinition{}, &apiextensionsv1.CustomResourceDefinition{Spec: apiextensionsv1.CustomResourceDefinitionSpec{Conversion: &apiextensionsv1.CustomResourceConversion{}}}},
+		"certificate requested": {requested("1"), requested("2")},
+		"inventory of release":  {release(nil), release(&helmv2.ResourceInventory{Entries: []helmv2.ResourceRef{{ID: "x"}}})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -243,6 +244,14 @@ func TestNoNews(t *testing.T) {
 				t.Errorf("the cache takes it for a change:\n%s", diff)
 			}
 		})
+	}
+}
+
+// requested is a Certificate of which cert-manager has said what nobody reads.
+func requested(name string) *route.Certificate {
+	return &route.Certificate{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1beta1.LabelWorkspace: "x"}},
+		Spec:       route.CertificateSpec{SecretName: name, DNSNames: []string{name}},
 	}
 }
 

@@ -100,6 +100,9 @@ func installation(missing []string) string {
 	if len(missing) == 1 && strings.HasSuffix(missing[0], ".istio.io") {
 		return "install Istio, or set gateway.implementation: other in the operator's configuration"
 	}
+	if len(missing) == 1 && strings.HasSuffix(missing[0], ".cert-manager.io") {
+		return "install cert-manager, or remove gateway.tls.certManager from the operator's configuration"
+	}
 	return "install the Gateway API and a controller of Gateways, or write inference.gateway.mode: None"
 }
 

@@ -191,7 +191,7 @@ func routeObject(obj client.Object, workspace string) string {
 	switch obj.(type) {
 	case *gatewayv1.HTTPRoute:
 		return poolName(workspace)
-	case *corev1.Secret, *corev1.ConfigMap:
+	case *corev1.Secret, *corev1.ConfigMap, *route.Certificate:
 		return eppName(workspace) + "-tls"
 	default:
 		return eppName(workspace)
@@ -404,6 +404,9 @@ func routeTargets() map[string]target {
 		}},
 		"DestinationRule": {"phi-inferencepool-epp", func() client.Object { return &route.DestinationRule{} }, func(o client.Object) {
 			o.(*route.DestinationRule).Spec.TrafficPolicy.TLS.Mode = "DISABLE"
+		}},
+		"Certificate": {"phi-inferencepool-epp-tls", func() client.Object { return &route.Certificate{} }, func(o client.Object) {
+			o.(*route.Certificate).Spec.DNSNames = []string{"example.com"}
 		}},
 		"ConfigMap": {"phi-inferencepool-epp-tls", func() client.Object { return &corev1.ConfigMap{} }, func(o client.Object) {
 			o.(*corev1.ConfigMap).Data[route.AuthorityKey] = "nobody"
