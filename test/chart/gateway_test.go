@@ -6,6 +6,8 @@ package chart
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,9 +15,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 )
 
 // TestModels: with body-based routing the operator's pods serve the list of models at the Service that the configuration
@@ -152,6 +156,75 @@ func TestSecrets(t *testing.T) {
 	if err := s.Update(t.Context(), foreign); err != nil {
 		t.Errorf("an administrator: %v", err)
 	}
+}
+
+// TestCertManager: where cert-manager makes certificates, the operator writes Certificates and no Secrets. It keeps the right
+// to remove the Certificates as long as there are any.
+func TestCertManager(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.certificateAPI(t)
+	s.namespace(t, "models")
+	certificate := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
+		"secretName": "epp", "dnsNames": []any{"epp.models.svc"}, "issuerRef": map[string]any{"name": "corp"},
+	}}}
+	certificate.SetAPIVersion("cert-manager.io/v1")
+	certificate.SetKind("Certificate")
+	certificate.SetNamespace("models")
+	certificate.SetName("epp")
+	certificate.SetLabels(map[string]string{"app.kubernetes.io/managed-by": "workspace-operator"})
+	asking := values(t, cases(t, "values")["cert-manager"])
+	writes, removes := question{verb: "patch", resource: "secrets"}, question{verb: "delete", group: "cert-manager.io", resource: "certificates"}
+	for _, step := range []struct {
+		name             string
+		values           map[string]any
+		before           func() error
+		secrets, removes bool
+	}{
+		{"without", gateOn(), func() error { return nil }, true, false},
+		{"with it", asking, func() error { return nil }, false, true},
+		{"without, and a Certificate left", gateOn(), func() error { return s.Create(t.Context(), certificate) }, true, true},
+		{"and none left", gateOn(), func() error { return s.Delete(t.Context(), certificate) }, true, false},
+	} {
+		if err := step.before(); err != nil {
+			t.Fatal(err)
+		}
+		all := s.mustInstall(t, step.values)
+		if policies := len(all.of("ValidatingAdmissionPolicy")); policies > 0 != step.secrets {
+			t.Errorf("%s: %d policies", step.name, policies)
+		}
+		if got := s.ask(t, releaseName, writes); got != step.secrets {
+			t.Errorf("%s: the operator may write Secrets: %t", step.name, got)
+		}
+		if got := s.ask(t, releaseName, removes); got != step.removes {
+			t.Errorf("%s: the operator may delete Certificates: %t", step.name, got)
+		}
+	}
+	if asked := rendered(t, asking).config(t).Gateway.TLS.CertManager; asked == nil || asked.IssuerRef.Name != "corp" {
+		t.Errorf("the operator is told of %v", asked)
+	}
+}
+
+// certificateAPI installs cert-manager's API of Certificates.
+func (s *server) certificateAPI(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(), "bin", "share", "crds", "cert-manager", "cert-manager.io_certificates.yaml"))
+	if err != nil {
+		t.Fatalf("run make cluster-build-api: %v", err)
+	}
+	crd := &unstructured.Unstructured{}
+	if err := yaml.UnmarshalStrict(text, &crd.Object); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Create(t.Context(), crd); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func(ctx context.Context) error {
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion("cert-manager.io/v1")
+		list.SetKind("CertificateList")
+		return s.List(ctx, list)
+	})
 }
 
 // refused is a check that something is answered with words.

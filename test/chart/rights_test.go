@@ -43,6 +43,7 @@ func questions() []question {
 		{verb: "create", group: "gateway.networking.k8s.io", resource: "httproutes"},
 		{verb: "create", group: "gateway.networking.k8s.io", resource: "backendtlspolicies"},
 		{verb: "create", group: "networking.istio.io", resource: "destinationrules"},
+		{verb: "create", group: "cert-manager.io", resource: "certificates"},
 		{verb: "list", group: "gateway.networking.k8s.io", resource: "gateways"},
 		{verb: "patch", group: "gateway.networking.k8s.io", resource: "gateways", never: true},
 		{verb: "create", group: "networking.istio.io", resource: "envoyfilters"},

@@ -6,4 +6,9 @@
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
 {{- fail "leaderElection.enabled: must be true with replicaCount > 1, or several operators would work against each other" -}}
 {{- end -}}
+{{- with .Values.config.gateway.tls -}}
+{{- if and .insecureSkipVerify .certManager -}}
+{{- fail "config.gateway.tls: with certManager the gateway verifies certificates, with insecureSkipVerify it does not: set one of the two" -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}

@@ -1,4 +1,7 @@
-{{/* The operator's configuration file: what is set in config, the gate and the registry. */}}
+{{/*
+The operator's configuration file: what is set in config, the gate and the registry. Empty lists and maps are not set, nor
+those within.
+*/}}
 {{- define "workspace.config" -}}
 {{- $file := dict "apiVersion" "config.kaito.sh/v1alpha1" "kind" "Configuration" -}}
 {{- $_ := set $file "featureGates" .Values.featureGates -}}
@@ -7,6 +10,11 @@
   {{- if kindIs "map" $section -}}
     {{- $set := dict -}}
     {{- range $key, $value := $section -}}
+      {{- if kindIs "map" $value -}}
+        {{- range $name, $inner := $value -}}
+          {{- if and (kindIs "map" $inner) (not $inner) }}{{ $value = omit $value $name }}{{ end -}}
+        {{- end -}}
+      {{- end -}}
       {{- if or $value (kindIs "bool" $value) }}{{ $_ := set $set $key $value }}{{ end -}}
     {{- end -}}
     {{- if and (eq $name "gateway") (include "workspace.listsModels" $) -}}
