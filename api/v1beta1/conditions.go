@@ -90,6 +90,7 @@ const (
 	ReasonGatewayNotFound        = "GatewayNotFound"
 	ReasonListenerNotFound       = "ListenerNotFound"
 	ReasonNotAllowedByListeners  = "NotAllowedByListeners"
+	ReasonNoMatchingHostname     = "NoMatchingListenerHostname"
 	ReasonGatewayNotReady        = "GatewayNotReady"
 	ReasonGatewayClassNotReady   = "GatewayClassNotReady"
 	ReasonPoolNotSupported       = "InferencePoolNotSupported"
@@ -102,6 +103,7 @@ const (
 	ReasonPickerBypassed         = "EndpointPickerBypassed"
 	ReasonGatewayNotReachable    = "GatewayNotReachable"
 	ReasonGatewayRequestFailed   = "GatewayRequestFailed"
+	ReasonDestinationRule        = "DestinationRuleConflict"
 	ReasonBodyRoutingNotReady    = "BodyBasedRoutingNotReady"
 	ReasonCertificateUnavailable = "CertificateNotAvailable"
 

@@ -255,7 +255,7 @@ func (r *run) inFlight() bool {
 
 func (r *run) input() status.Input {
 	in := status.Input{
-		Generation: r.ws.Generation, Now: metav1.NewTime(r.now),
+		Previous: r.statuses.latest(r.ws), Generation: r.ws.Generation, Now: metav1.NewTime(r.now),
 		PlanErr: r.planErr, Nodes: r.nodes, Shape: r.shape,
 		WorkloadErr: r.workloadErr, PoolErr: r.poolErr, RouteErr: r.routeErr,
 		WorkloadChanging: r.workloadChanging, PoolChanging: r.poolChanging, RouteChanging: r.routeChanging,

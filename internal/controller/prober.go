@@ -24,13 +24,17 @@ const (
 	probeTries    = 4
 	probeFirst    = time.Second
 	probeInterval = 5 * time.Minute
+	// proofInterval is how long a proof counts. Not all that can end it is seen to change: EnvoyFilters, a gateway that
+	// starts anew, what other routes make of this one. It is how often Flux looks at what it installed, too.
+	proofInterval = 10 * time.Minute
 )
 
 // prober sends the requests that show whether Endpoint Pickers are asked, apart from the workers that reconcile, since
-// requests take time. It asks once after each change, and goes on only while the answer is not the wanted one.
+// requests take time. It asks after each change, then rarely, and soon again while the answer is not the wanted one. Only
+// another answer than before is told.
 type prober struct {
-	client *probe.Client
-	queue  workqueue.TypedRateLimitingInterface[types.NamespacedName]
+	ask   func(context.Context, probe.Target) (probe.Answer, error)
+	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	// results tells a Workspace that there is news.
 	results chan event.GenericEvent
 
@@ -41,15 +45,21 @@ type prober struct {
 // question is what is known of one Workspace.
 type question struct {
 	// state is what the answer depends on; another state is another question.
-	state  string
+	state string
+	gates []gate
+	tries int
+	proof status.Proof
+}
+
+// gate is a Gateway by its name, and what to ask there.
+type gate struct {
+	name   string
 	target probe.Target
-	tries  int
-	proof  status.Proof
 }
 
 func newProber() *prober {
 	return &prober{
-		client: probe.New(),
+		ask: probe.Ask,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](probeFirst, probeInterval)),
 		results: make(chan event.GenericEvent, 64),
@@ -58,13 +68,13 @@ func newProber() *prober {
 }
 
 // proof returns what is known of a state of affairs, and has it found out if nothing is.
-func (p *prober) proof(key types.NamespacedName, state string, target probe.Target) status.Proof {
+func (p *prober) proof(key types.NamespacedName, state string, gates []gate) status.Proof {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if q := p.asked[key]; q != nil && q.state == state {
 		return q.proof
 	}
-	p.asked[key] = &question{state: state, target: target}
+	p.asked[key] = &question{state: state, gates: gates}
 	p.queue.Forget(key)
 	p.queue.Add(key)
 	return status.Proof{}
@@ -104,8 +114,8 @@ func (p *prober) next(ctx context.Context) bool {
 		p.queue.Forget(key)
 		return true
 	}
-	answer, err := p.client.Ask(ctx, q.target)
-	if ctx.Err() == nil && p.record(key, q, answer, err) {
+	proof := p.find(ctx, q.gates)
+	if ctx.Err() == nil && p.record(key, q, proof) {
 		select {
 		case p.results <- event.GenericEvent{Object: &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}}:
 		case <-ctx.Done(): // nobody reads results any more
@@ -114,22 +124,34 @@ func (p *prober) next(ctx context.Context) bool {
 	return true
 }
 
-// record keeps an answer, and says whether it is news.
-func (p *prober) record(key types.NamespacedName, q *question, answer probe.Answer, err error) bool {
+// find asks at one Gateway after the other, until one has another answer than the wanted one.
+func (p *prober) find(ctx context.Context, gates []gate) status.Proof {
+	for _, g := range gates {
+		answer, err := p.ask(ctx, g.target)
+		if err != nil {
+			return status.Proof{Known: true, Gateway: g.name, Problem: err.Error()}
+		}
+		if !answer.Asked || answer.Stranger {
+			return status.Proof{Known: true, Gateway: g.name, Code: answer.Code, Own: answer.Own, Stranger: answer.Stranger}
+		}
+	}
+	return status.Proof{Known: true, Asked: true}
+}
+
+// record keeps a proof, and says whether it is news.
+func (p *prober) record(key types.NamespacedName, q *question, proof status.Proof) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.asked[key] != q {
 		// The world went on meanwhile; the new question is in the queue.
 		return false
 	}
-	proof := status.Proof{Known: true, Asked: answer.Asked, Code: answer.Code}
-	if err != nil {
-		proof.Problem = err.Error()
-	}
-	q.tries++
 	if proof.Asked {
+		q.tries = 0
 		p.queue.Forget(key)
+		p.queue.AddAfter(key, jitter(proofInterval))
 	} else {
+		q.tries++
 		p.queue.AddRateLimited(key)
 	}
 	if q.proof == proof || !proof.Asked && q.tries < probeTries {

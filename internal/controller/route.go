@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,54 +107,89 @@ func isHTTPRoute(obj client.Object) bool {
 	return ok
 }
 
-// prove has a request show that the Endpoint Picker is asked, once everything else is as it should be.
+// prove has a request through each Gateway show that the Endpoint Picker is asked, once everything else is as it should be.
 func (r *run) prove(context.Context) error {
-	if !r.wantsRoute() || !r.plan.Route.Probe {
-		r.prober.forget(client.ObjectKeyFromObject(r.ws))
+	key := client.ObjectKeyFromObject(r.ws)
+	if !r.wantsRoute() || !r.plan.Route.Probe || !status.Provable(r.input()) {
+		r.prober.forget(key)
 		return nil
 	}
-	entrance, ok := status.Entrance(r.plan, r.routing)
-	if !ok || !status.Provable(r.input()) {
+	gates, ok := r.gates()
+	if !ok {
+		r.prober.forget(key)
 		return nil
 	}
-	target := probe.Target{Scheme: entrance.Scheme, Address: entrance.Address, Host: entrance.Host}
-	if len(r.plan.Route.Models) > 0 {
-		// Not as a header, which would hide that nobody reads bodies.
-		target.Model = r.plan.Route.Models[0]
-	}
-	r.routing.Proof = r.prober.proof(client.ObjectKeyFromObject(r.ws), r.state(entrance), target)
+	r.routing.Proof = r.prober.proof(key, r.state(gates), gates)
 	return nil
 }
 
-// state changes with whatever the way of a request depends on.
-func (r *run) state(entrance status.Endpoint) string {
-	parts := []string{entrance.URL(), entrance.Host, strings.Join(r.plan.Route.Models, ",")}
-	add := func(obj client.Object) {
-		parts = append(parts, fmt.Sprintf("%T/%s/%d", obj, obj.GetUID(), obj.GetGeneration()))
+// gates are the Gateways, and what to ask of them. There are none as long as one of them cannot be reached.
+func (r *run) gates() ([]gate, bool) {
+	var gates []gate
+	for _, parent := range r.plan.Route.Parents {
+		// In the body, not as a header, which would hide that nobody reads bodies.
+		target := probe.Target{InBody: len(r.plan.Route.Models) > 0}
+		if len(r.plan.Models) > 0 {
+			target.Model = r.plan.Models[0]
+		}
+		for _, entrance := range status.Entrances(r.plan, r.routing, parent) {
+			target.Doors = append(target.Doors, probe.Door{URL: entrance.URL(), Address: entrance.Address})
+		}
+		if len(target.Doors) == 0 {
+			return nil, false
+		}
+		gates = append(gates, gate{name: parent.String(), target: target})
 	}
-	for _, g := range r.routing.Gateways {
-		add(g)
+	return gates, true
+}
+
+// state changes with whatever the way of a request depends on, as far as it can be seen.
+func (r *run) state(gates []gate) string {
+	parts := []string{fmt.Sprintf("%v", gates), strings.Join(r.plan.Route.Models, ",")}
+	for _, obj := range slices.Concat(
+		objects(r.routing.Gateways), objects(r.routing.Foreign), objects(r.routing.Rules), objects(r.routing.Routers),
+		[]client.Object{r.children.InferencePool, r.children.EPP},
+	) {
+		parts = append(parts, version(obj))
 	}
-	for _, foreign := range r.routing.Foreign {
-		add(foreign)
-	}
-	for _, router := range r.routing.Routers {
-		add(router)
-	}
+	var unordered []string
 	for _, obj := range r.children.Owned {
 		switch obj := obj.(type) {
 		case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule:
-			add(obj)
+			unordered = append(unordered, version(obj))
 		case *corev1.ConfigMap:
-			parts = append(parts, obj.Data[route.AuthorityKey])
+			unordered = append(unordered, obj.Data[route.AuthorityKey])
 		}
 	}
-	add(r.children.InferencePool)
-	add(r.children.EPP)
 	for _, pod := range r.children.EPPPods {
-		parts = append(parts, string(pod.UID))
+		unordered = append(unordered, instance(pod))
 	}
-	return strings.Join(parts, "|")
+	// Caches list in the order of maps.
+	slices.Sort(unordered)
+	return strings.Join(append(parts, unordered...), "|")
+}
+
+func version(obj client.Object) string {
+	return fmt.Sprintf("%T/%s/%d", obj, obj.GetUID(), obj.GetGeneration())
+}
+
+// instance is a pod between two starts of its containers. The caches do not count further than one restart, but they show
+// that a container was not ready in between.
+func instance(pod *corev1.Pod) string {
+	parts := []string{string(pod.UID)}
+	for _, c := range pod.Status.ContainerStatuses {
+		parts = append(parts, fmt.Sprintf("%s %d %v", c.Name, c.RestartCount, c.Ready))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
+}
+
+func objects[T client.Object](in []T) []client.Object {
+	out := make([]client.Object, 0, len(in))
+	for _, obj := range in {
+		out = append(out, obj)
+	}
+	return out
 }
 
 // refresh touches a pool whose Endpoint Picker a gateway does not find although it is there.

@@ -114,6 +114,14 @@ func (s *statusWriter) newest(ctx context.Context, key types.NamespacedName) (*v
 	return cached, nil
 }
 
+// latest is the status of a Workspace that was read, or the one that was written since.
+func (s *statusWriter) latest(ws *v1beta1.Workspace) v1beta1.WorkspaceStatus {
+	if last, behind := s.lastWritten(client.ObjectKeyFromObject(ws)); behind && !last.shownBy(ws) {
+		return last.status
+	}
+	return ws.Status
+}
+
 func (s *statusWriter) lastWritten(key types.NamespacedName) (written, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

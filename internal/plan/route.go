@@ -40,7 +40,7 @@ type Route struct {
 	Implementation configv1alpha1.GatewayImplementation
 	// TLS is what the Endpoint Picker serves and the gateway verifies; nil leaves it unverified.
 	TLS *PickerTLS
-	// Probe asks the Gateway once after each change whether the Endpoint Picker is asked.
+	// Probe has requests through the Gateways show whether the Endpoint Picker is asked.
 	Probe bool
 	// Refused says why no route can be made as configured; empty if one can. RefusedReason is its reason.
 	Refused       string

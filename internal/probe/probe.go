@@ -1,7 +1,7 @@
 // Copyright The Workspace Operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package probe sends one request through a Gateway to see whether the Endpoint Picker is asked. An Endpoint Picker that
+// Package probe sends requests through a Gateway to see whether the Endpoint Picker is asked. An Endpoint Picker that
 // is skipped leaves no trace in any status, and the answer is 200 all the same; one that is asked marks the response.
 package probe
 
@@ -11,19 +11,20 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/url"
+	"strings"
 	"time"
 )
 
 const (
 	// mark is set by the Endpoint Picker on every response that goes through it (gateway-api-inference-extension v1.0 to
-	// v1.5, pkg/epp/handlers/response.go).
+	// v1.5, pkg/epp/handlers/response.go). It says "true", and not which Endpoint Picker.
 	mark = "X-Went-Into-Resp-Headers"
-	// path is answered by vLLM without any work, and has no body, so that the Endpoint Picker takes any pod.
-	path = "/health"
+	// healthPath is answered by vLLM without any work, and has no body, so that the Endpoint Picker takes any pod.
+	healthPath = "/health"
+	modelsPath = "/v1/models"
 	// A request that names its model in the body has to look like one of OpenAI's, or the Endpoint Picker refuses it. This
 	// one vLLM refuses before any work, and the refusal comes back by the same way as an answer.
 	bodyPath = "/v1/completions"
@@ -32,14 +33,34 @@ const (
 	Agent = "workspace-operator-probe"
 
 	timeout = 5 * time.Second
+	maxBody = 1 << 18
 )
 
 // Target is what to ask whom for.
 type Target struct {
-	// Scheme and Address are where to connect to; Host is the name to ask for, empty for the address.
-	Scheme, Address, Host string
-	// Model is named in the body of the request, for a router to read; without one there is no body.
+	// Doors are the ways in, of which the first that answers counts.
+	Doors []Door
+	// Model is the name of the model that is to answer; empty if it is not known.
 	Model string
+	// InBody names the model in the body of the request, for a router to read.
+	InBody bool
+}
+
+// Door is one address of a Gateway.
+type Door struct {
+	// URL is what clients call, without a path: its name goes into the TLS handshake and the Host header, as theirs does.
+	URL string
+	// Address is where to connect to, host and port.
+	Address string
+}
+
+// Answer is what came back.
+type Answer struct {
+	// Asked says that the response came by way of an Endpoint Picker, Code is its HTTP status.
+	Asked bool
+	Code  int
+	// Own says that it can only be the answer of a model's server, Stranger that it is one of another model.
+	Own, Stranger bool
 }
 
 type completion struct {
@@ -48,68 +69,127 @@ type completion struct {
 	MaxTokens int    `json:"max_tokens"`
 }
 
-// Answer is what came back.
-type Answer struct {
-	// Asked says that the response came by way of the Endpoint Picker, Code is its HTTP status.
-	Asked bool
-	Code  int
+// Ask sends the request. An error means that nobody answered, and says why in words that are the same each time.
+func Ask(ctx context.Context, t Target) (Answer, error) {
+	var problems []string
+	for _, door := range t.Doors {
+		answer, err := t.askAt(ctx, door)
+		if err == nil {
+			return answer, nil
+		}
+		problems = append(problems, door.Address+": "+cause(err))
+	}
+	return Answer{}, errors.New(strings.Join(problems, "; "))
 }
 
-// Client sends requests.
-type Client struct {
-	http *http.Client
+func (t Target) askAt(ctx context.Context, door Door) (Answer, error) {
+	if t.InBody {
+		text, err := json.Marshal(completion{Model: t.Model, Prompt: Agent, MaxTokens: noTokens})
+		if err != nil {
+			return Answer{}, err
+		}
+		r, err := door.send(ctx, http.MethodPost, bodyPath, text)
+		return Answer{
+			Asked: r.marked, Code: r.code,
+			Own:      r.code == http.StatusBadRequest && r.isFailure(),
+			Stranger: r.code == http.StatusNotFound && r.isFailure(),
+		}, err
+	}
+	r, err := door.send(ctx, http.MethodGet, healthPath, nil)
+	answer := Answer{Asked: r.marked, Code: r.code, Own: r.code == http.StatusOK}
+	if err != nil || !answer.Asked || t.Model == "" {
+		return answer, err
+	}
+	// Only what a picked pod says counts: the list of models may well be somebody else's.
+	if r, err := door.send(ctx, http.MethodGet, modelsPath, nil); err == nil && r.marked {
+		answer.Stranger = r.listsOnlyOthers(t.Model)
+	}
+	return answer, nil
 }
 
-// New returns a Client that connects anew for each request: the next one may have to be answered by another pod.
-func New() *Client {
-	return &Client{http: &http.Client{
+// response is as much of one as is judged.
+type response struct {
+	marked bool
+	code   int
+	text   []byte
+}
+
+// isFailure says that it is in the form of OpenAI's API, as vLLM writes it; older ones without an object of its own.
+func (r response) isFailure() bool {
+	var said struct {
+		Object string `json:"object"`
+		Error  struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	return json.Unmarshal(r.text, &said) == nil && (said.Object == "error" || said.Error.Message != "")
+}
+
+func (r response) listsOnlyOthers(model string) bool {
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if r.code != http.StatusOK || json.Unmarshal(r.text, &list) != nil {
+		return false
+	}
+	for _, m := range list.Data {
+		if m.ID == model {
+			return false
+		}
+	}
+	return len(list.Data) > 0
+}
+
+// send connects anew for each request: the next one may have to be answered by another pod.
+func (d Door) send(ctx context.Context, method, path string, text []byte) (response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, d.URL+path, bytes.NewReader(text))
+	if err != nil {
+		return response{}, err
+	}
+	request.Header.Set("User-Agent", Agent)
+	if text != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	client := &http.Client{
 		Timeout: timeout,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
+			// Names need not be in the DNS that the operator asks. Whom to ask for, in TLS too, stays what the URL says: gateways
+			// choose by it among their listeners.
+			DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return (&net.Dialer{}).DialContext(ctx, network, d.Address)
+			},
 			// What is asked is which way a request goes, not who the gateway is: it may have a certificate for any name.
 			TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}, //nolint:gosec // See above.
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return response{}, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	// What is cut off is judged as what it then is: no answer of a model's.
+	body, _ := io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	return response{marked: answer.Header.Get(mark) != "", code: answer.StatusCode, text: body}, nil
 }
 
-// Ask sends the request. An error means that nobody answered.
-func (c *Client) Ask(ctx context.Context, t Target) (Answer, error) {
-	request, err := t.request(ctx)
-	if err != nil {
-		return Answer{}, fmt.Errorf("asking %s: %w", t.Address, err)
+// cause is what lies at the bottom of an error. What lies above has the port that we called from, or the server that was
+// asked for a name, which are others each time.
+func cause(err error) string {
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		return "no answer within " + timeout.String()
 	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		// The rest of url.Error is the request, which says nothing new.
-		if problem, ok := errors.AsType[*url.Error](err); ok {
-			err = problem.Err
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		if unknown.IsNotFound {
+			return "no such host"
 		}
-		return Answer{}, err
+		return "its name cannot be looked up"
 	}
-	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16))
-	return Answer{Asked: response.Header.Get(mark) != "", Code: response.StatusCode}, nil
-}
-
-func (t Target) request(ctx context.Context) (*http.Request, error) {
-	where := url.URL{Scheme: t.Scheme, Host: t.Address, Path: path}
-	method, body := http.MethodGet, []byte(nil)
-	if t.Model != "" {
-		where.Path, method = bodyPath, http.MethodPost
-		var err error
-		if body, err = json.Marshal(completion{Model: t.Model, Prompt: Agent, MaxTokens: noTokens}); err != nil {
-			return nil, err
-		}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
 	}
-	request, err := http.NewRequestWithContext(ctx, method, where.String(), bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Host = t.Host
-	request.Header.Set("User-Agent", Agent)
-	if t.Model != "" {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	return request, nil
+	return err.Error()
 }

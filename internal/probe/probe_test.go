@@ -4,7 +4,10 @@
 package probe_test
 
 import (
+	"crypto/tls"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,65 +18,218 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/probe"
 )
 
-// gateway answers by the host that is asked for, and keeps the latest request and its body.
-type gateway struct{ request, body string }
+const (
+	agent = "workspace-operator-probe"
+	body  = `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`
+	// As vLLM writes them.
+	refusal = `{"error":{"message":"max_tokens must be at least 1, got -1.","type":"BadRequestError","param":"max_tokens","code":400}}`
+	unknown = `{"error":{"message":"The model does not exist.","type":"NotFoundError","param":"model","code":404}}`
+	old     = `{"object":"error","message":"max_tokens must be at least 1, got -1.","type":"BadRequestError","code":400}`
+)
+
+// page is what a gateway answers to one path.
+type page struct {
+	marked bool
+	code   int
+	text   string
+}
+
+// gateway answers for one host, and keeps the requests.
+type gateway struct {
+	pages    map[string]page
+	requests []string
+}
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(r.Body)
-	g.request, g.body = r.Method+" "+r.URL.Path+" "+r.UserAgent(), string(text)
-	switch r.Host {
-	case "marked.example.com":
-		w.Header().Set("x-went-into-resp-headers", "true")
-	case "moved.example.com":
-		http.Redirect(w, r, "/elsewhere", http.StatusFound)
-	case "broken.example.com":
-		w.WriteHeader(http.StatusInternalServerError)
+	g.requests = append(g.requests, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+r.UserAgent()+" "+string(text)))
+	p, ok := g.pages[r.URL.Path]
+	if name, _, _ := net.SplitHostPort(r.Host); !ok || name != "models.example.com" {
+		http.Error(w, "nobody is called "+r.Host, http.StatusNotFound)
+		return
 	}
+	if p.marked {
+		w.Header().Set("x-went-into-resp-headers", "true")
+	}
+	if p.code == http.StatusMovedPermanently {
+		w.Header().Set("Location", "/elsewhere")
+	}
+	w.WriteHeader(p.code)
+	_, _ = io.WriteString(w, p.text)
+}
+
+// refuse is what gateways do whose listeners have hostnames: they choose a certificate by the name in the handshake.
+func refuse(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if hello.ServerName != "models.example.com" {
+		return nil, fmt.Errorf("nobody is called %q", hello.ServerName)
+	}
+	return nil, nil //nolint:nilnil // Go on with the configuration that there is.
+}
+
+func list(names ...string) string {
+	var entries []string
+	for _, name := range names {
+		entries = append(entries, fmt.Sprintf(`{"id":%q,"object":"model"}`, name))
+	}
+	return `{"object":"list","data":[` + strings.Join(entries, ",") + `]}`
 }
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	for host, want := range map[string]probe.Answer{
-		"marked.example.com": {Asked: true, Code: 200},
-		"plain.example.com":  {Code: 200},
-		"moved.example.com":  {Code: 302},
-		"broken.example.com": {Code: 500},
+	const health, models, completions = "/health", "/v1/models", "/v1/completions"
+	both := []string{"GET /health " + agent, "GET /v1/models " + agent}
+	for name, c := range map[string]struct {
+		target probe.Target
+		pages  map[string]page
+		want   probe.Answer
+		sent   []string
+	}{
+		"picked": {
+			probe.Target{}, map[string]page{health: {true, 200, ""}},
+			probe.Answer{Asked: true, Code: 200, Own: true}, both[:1],
+		},
+		"picked, its own model": {
+			probe.Target{Model: "phi"}, map[string]page{health: {true, 200, ""}, models: {true, 200, list("phi", "adapter")}},
+			probe.Answer{Asked: true, Code: 200, Own: true}, both,
+		},
+		"picked by another pool": {
+			probe.Target{Model: "phi"}, map[string]page{health: {true, 200, ""}, models: {true, 200, list("llama")}},
+			probe.Answer{Asked: true, Code: 200, Own: true, Stranger: true}, both,
+		},
+		"somebody else lists models": {
+			probe.Target{Model: "phi"}, map[string]page{health: {true, 200, ""}, models: {false, 200, list("llama")}},
+			probe.Answer{Asked: true, Code: 200, Own: true}, both,
+		},
+		"the model wants a key": {
+			probe.Target{Model: "phi"}, map[string]page{health: {true, 200, ""}, models: {true, 401, `{"error":"Unauthorized"}`}},
+			probe.Answer{Asked: true, Code: 200, Own: true}, both,
+		},
+		"no list of models": {
+			probe.Target{Model: "phi"}, map[string]page{health: {true, 200, ""}, models: {true, 200, "hello"}},
+			probe.Answer{Asked: true, Code: 200, Own: true}, both,
+		},
+		"not picked": {
+			probe.Target{Model: "phi"}, map[string]page{health: {false, 200, ""}},
+			probe.Answer{Code: 200, Own: true}, both[:1],
+		},
+		"redirected":    {probe.Target{}, map[string]page{health: {false, 301, ""}}, probe.Answer{Code: 301}, both[:1]},
+		"a key missing": {probe.Target{}, map[string]page{health: {false, 401, ""}}, probe.Answer{Code: 401}, both[:1]},
+		"broken":        {probe.Target{}, map[string]page{health: {false, 500, ""}}, probe.Answer{Code: 500}, both[:1]},
+		"by body, picked": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {true, 400, refusal}},
+			probe.Answer{Asked: true, Code: 400, Own: true}, []string{"POST /v1/completions " + agent + " " + body},
+		},
+		"by body, picked by another pool": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {true, 404, unknown}},
+			probe.Answer{Asked: true, Code: 404, Stranger: true}, []string{"POST /v1/completions " + agent + " " + body},
+		},
+		"by body, not picked": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {false, 400, refusal}},
+			probe.Answer{Code: 400, Own: true}, []string{"POST /v1/completions " + agent + " " + body},
+		},
+		"by body, not picked, as older vLLM says it": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {false, 400, old}},
+			probe.Answer{Code: 400, Own: true}, []string{"POST /v1/completions " + agent + " " + body},
+		},
+		"by body, the gateway does not like it": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {false, 400, "bad request"}},
+			probe.Answer{Code: 400}, []string{"POST /v1/completions " + agent + " " + body},
+		},
+		"by body, somebody says yes": {
+			probe.Target{Model: "phi", InBody: true}, map[string]page{completions: {false, 200, "{}"}},
+			probe.Answer{Code: 200}, []string{"POST /v1/completions " + agent + " " + body},
+		},
 	} {
-		for model, sent := range map[string]gateway{
-			"":    {"GET /health workspace-operator-probe", ""},
-			"phi": {"POST /v1/completions workspace-operator-probe", `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`},
-		} {
-			t.Run(host+" "+model, func(t *testing.T) {
-				t.Parallel()
-				askBoth(t, probe.Target{Host: host, Model: model}, want, sent)
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, scheme := range []string{"http", "https"} {
+				got := &gateway{pages: c.pages}
+				server := start(t, scheme, got)
+				address := server.Listener.Addr().String()
+				_, port, _ := net.SplitHostPort(address)
+				target := c.target
+				target.Doors = []probe.Door{{URL: scheme + "://models.example.com:" + port, Address: address}}
+				answer, err := probe.Ask(t.Context(), target)
+				if diff := cmp.Diff(c.want, answer); err != nil || diff != "" {
+					t.Errorf("%s: error %v, -want +got:\n%s", scheme, err, diff)
+				}
+				if diff := cmp.Diff(c.sent, got.requests); diff != "" {
+					t.Errorf("%s: sent (-want +got):\n%s", scheme, diff)
+				}
+			}
+		})
 	}
 }
 
-// askBoth asks a plain and an encrypted server.
-func askBoth(t *testing.T, target probe.Target, want probe.Answer, sent gateway) {
+func start(t *testing.T, scheme string, handler http.Handler) *httptest.Server {
 	t.Helper()
-	got := &gateway{}
-	for _, server := range []*httptest.Server{httptest.NewServer(got), httptest.NewTLSServer(got)} {
-		defer server.Close()
-		target.Scheme, target.Address, _ = strings.Cut(server.URL, "://")
-		answer, err := probe.New().Ask(t.Context(), target)
-		if diff := cmp.Diff(want, answer); err != nil || diff != "" {
-			t.Errorf("%s: error %v, -want +got:\n%s", server.URL, err, diff)
-		}
-		if *got != sent {
-			t.Errorf("%s: sent %+v, want %+v", server.URL, *got, sent)
-		}
+	server := httptest.NewUnstartedServer(handler)
+	if scheme == "https" {
+		server.TLS = &tls.Config{GetConfigForClient: refuse, MinVersion: tls.VersionTLS12}
+		server.StartTLS()
+	} else {
+		server.Start()
 	}
+	server.Config.ErrorLog = nil
+	t.Cleanup(server.Close)
+	return server
 }
 
-func TestNobodyAnswers(t *testing.T) {
+// closed is an address at which nobody listens any more.
+func closed(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// hangsUp is the address of one who takes each connection and ends it without a word.
+func hangsUp(t *testing.T) string {
+	t.Helper()
+	server := start(t, "http", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	return server.Listener.Addr().String()
+}
+
+// TestDoors: the first address that answers counts; if none does, each says why, and always in the same words.
+func TestDoors(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
-	address := strings.TrimPrefix(server.URL, "http://")
-	server.Close()
-	if answer, err := probe.New().Ask(t.Context(), probe.Target{Scheme: "http", Address: address}); err == nil {
-		t.Errorf("a closed server answered %v", answer)
+	open := start(t, "http", &gateway{pages: map[string]page{"/health": {true, 200, ""}}}).Listener.Addr().String()
+	strict := start(t, "https", &gateway{}).Listener.Addr().String()
+	dead, rude := closed(t), hangsUp(t)
+	door := func(scheme, host, address string) probe.Door {
+		_, port, _ := net.SplitHostPort(address)
+		return probe.Door{URL: scheme + "://" + net.JoinHostPort(host, port), Address: address}
+	}
+	const host = "models.example.com"
+	for name, c := range map[string]struct {
+		doors   []probe.Door
+		problem string
+	}{
+		"open":             {[]probe.Door{door("http", host, open)}, ""},
+		"the second":       {[]probe.Door{door("http", host, dead), door("http", host, open)}, ""},
+		"after a rude one": {[]probe.Door{door("http", host, rude), door("http", host, open)}, ""},
+		"closed":           {[]probe.Door{door("http", host, dead)}, dead + ": connection refused"},
+		"none":             {[]probe.Door{door("http", host, dead), door("http", host, rude)}, dead + ": connection refused; " + rude + ": EOF"},
+		// Go asks no DNS for what cannot be a name.
+		"no such name":   {[]probe.Door{door("http", host, "gateway..example:80")}, "gateway..example:80: no such host"},
+		"another name":   {[]probe.Door{door("https", "other.example.com", strict)}, strict + ": tls: internal error"},
+		"plain, not TLS": {[]probe.Door{door("https", host, open)}, open + ": http: server gave HTTP response to HTTPS client"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 2 {
+				_, err := probe.Ask(t.Context(), probe.Target{Doors: c.doors})
+				got := ""
+				if err != nil {
+					got = err.Error()
+				}
+				if diff := cmp.Diff(c.problem, got); diff != "" {
+					t.Errorf("problem (-want +got):\n%s", diff)
+				}
+			}
+		})
 	}
 }

@@ -40,23 +40,49 @@ func (e Endpoint) URL() string {
 // Entrance returns how the model is called through the first of its Gateways that has an address and a listener for it.
 func Entrance(p plan.Plan, routing Routing) (Endpoint, bool) {
 	for _, parent := range p.Route.Parents {
-		g := routing.gateway(parent)
-		if g == nil || len(g.Status.Addresses) == 0 {
-			continue
-		}
-		for _, l := range g.Spec.Listeners {
-			if parent.Section != "" && string(l.Name) != parent.Section || closedTo(p.Namespace, g.Namespace, l) != "" {
-				continue
-			}
-			host, ok := hostFor(p.Route.Hostnames, l)
-			if !ok {
-				continue
-			}
-			address := net.JoinHostPort(g.Status.Addresses[0].Value, strconv.Itoa(int(l.Port)))
-			return Endpoint{Scheme: strings.ToLower(string(l.Protocol)), Address: address, Host: host}, true
+		if all := Entrances(p, routing, parent); len(all) > 0 {
+			return all[0], true
 		}
 	}
 	return Endpoint{}, false
+}
+
+// Entrances are how the model is called through one Gateway: by each of its addresses, through one listener. There are none
+// as long as it has no address or no listener for the model.
+func Entrances(p plan.Plan, routing Routing, parent plan.Parent) []Endpoint {
+	g := routing.gateway(parent)
+	if g == nil {
+		return nil
+	}
+	l, host, ok := listenerFor(p, parent, g)
+	if !ok {
+		return nil
+	}
+	var all []Endpoint
+	for _, a := range g.Status.Addresses {
+		// What else there is are names that mean something to the Gateway's controller only.
+		if a.Type == nil || *a.Type == gatewayv1.IPAddressType || *a.Type == gatewayv1.HostnameAddressType {
+			address := net.JoinHostPort(a.Value, strconv.Itoa(int(l.Port)))
+			all = append(all, Endpoint{Scheme: strings.ToLower(string(l.Protocol)), Address: address, Host: host})
+		}
+	}
+	return all
+}
+
+// listenerFor is the first listener of a Gateway that the route is on, and the name to ask it for. Whether one that chooses
+// namespaces by label admits the route cannot be told from here, so that it comes last.
+func listenerFor(p plan.Plan, parent plan.Parent, g *gatewayv1.Gateway) (gatewayv1.Listener, string, bool) {
+	for _, bySelector := range []bool{false, true} {
+		for _, l := range g.Spec.Listeners {
+			if !concerns(parent, l) || closedTo(p.Namespace, g.Namespace, l) != "" || selects(l) != bySelector {
+				continue
+			}
+			if host, ok := hostFor(p.Route.Hostnames, l); ok {
+				return l, host, true
+			}
+		}
+	}
+	return gatewayv1.Listener{}, "", false
 }
 
 // hostFor is a name that a route of those names and the listener both answer to, empty if any will do. It is not ok if

@@ -59,30 +59,65 @@ func class(in Input, g *gatewayv1.Gateway) verdict {
 // listeners says which field keeps the route out, where that can be told from the Gateway alone. Listeners that choose
 // namespaces by label are left to the Gateway's own verdict on the route.
 func listeners(in Input, parent plan.Parent, g *gatewayv1.Gateway) verdict {
-	var closed []string
+	var closed, named []string
 	found := false
 	for _, l := range g.Spec.Listeners {
-		if parent.Section != "" && string(l.Name) != parent.Section {
+		if !concerns(parent, l) {
 			continue
 		}
 		found = true
-		reason := closedTo(in.Plan.Namespace, g.Namespace, l)
-		if reason == "" {
+		if reason := closedTo(in.Plan.Namespace, g.Namespace, l); reason != "" {
+			closed = append(closed, reason)
+			continue
+		}
+		if _, ok := hostFor(in.Plan.Route.Hostnames, l); ok {
 			return verdict{}
 		}
-		closed = append(closed, reason)
+		named = append(named, fmt.Sprintf("%s.hostname is %s", fieldOf(l), *l.Hostname))
 	}
-	if !found {
+	switch {
+	case !found:
 		return routeNot(v1beta1.ReasonListenerNotFound, "Gateway %s/%s has no listener %s: correct sectionName, or add the listener",
 			g.Namespace, g.Name, parent.Section)
+	case len(named) > 0:
+		return routeNot(v1beta1.ReasonNoMatchingHostname, "no listener of Gateway %s/%s is for %s: %s; change one, or inference.gateway.hostnames",
+			g.Namespace, g.Name, strings.Join(in.Plan.Route.Hostnames, ", "), strings.Join(named, "; "))
+	default:
+		return routeNot(v1beta1.ReasonNotAllowedByListeners, "Gateway %s/%s admits no HTTPRoute from namespace %s: %s",
+			g.Namespace, g.Name, in.Plan.Namespace, strings.Join(closed, "; "))
 	}
-	return routeNot(v1beta1.ReasonNotAllowedByListeners, "Gateway %s/%s admits no HTTPRoute from namespace %s: %s",
-		g.Namespace, g.Name, in.Plan.Namespace, strings.Join(closed, "; "))
+}
+
+func concerns(parent plan.Parent, l gatewayv1.Listener) bool {
+	return parent.Section == "" || string(l.Name) == parent.Section
+}
+
+func fieldOf(l gatewayv1.Listener) string { return "spec.listeners[" + string(l.Name) + "]" }
+
+// selects says that a listener chooses namespaces by label.
+func selects(l gatewayv1.Listener) bool {
+	return l.AllowedRoutes != nil && l.AllowedRoutes.Namespaces != nil && l.AllowedRoutes.Namespaces.From != nil &&
+		*l.AllowedRoutes.Namespaces.From == gatewayv1.NamespacesFromSelector
+}
+
+// selectors are the fields by which listeners of a Gateway may keep a namespace out.
+func selectors(in Input, parent plan.Parent) []string {
+	g := in.Routing.gateway(parent)
+	if g == nil {
+		return nil
+	}
+	var fields []string
+	for _, l := range g.Spec.Listeners {
+		if concerns(parent, l) && selects(l) {
+			fields = append(fields, fieldOf(l)+".allowedRoutes.namespaces.selector")
+		}
+	}
+	return fields
 }
 
 // closedTo returns the field by which a listener keeps HTTPRoutes of a namespace out; empty if none does.
 func closedTo(namespace, own string, l gatewayv1.Listener) string {
-	field := "spec.listeners[" + string(l.Name) + "]"
+	field := fieldOf(l)
 	if l.Protocol != gatewayv1.HTTPProtocolType && l.Protocol != gatewayv1.HTTPSProtocolType {
 		return fmt.Sprintf("%s.protocol is %s, not HTTP or HTTPS", field, l.Protocol)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // Routing is what was observed around a Workspace's route. It is zero when no route is wanted.
@@ -29,11 +30,13 @@ type Routing struct {
 	// Route is the operator's own, Foreign are the others that send requests to the pool, sorted.
 	Route   *gatewayv1.HTTPRoute
 	Foreign []*gatewayv1.HTTPRoute
+	// Rules are the DestinationRules of others that Istio may follow on the way to the Endpoint Picker, sorted.
+	Rules []*route.DestinationRule
 	// Routers are the releases of body-based routing at the Gateways, as far as they exist.
 	Routers []*helmv2.HelmRelease
 	// Strangers say what has a router's name and is not ours, by namespace/name of the Gateway.
 	Strangers map[string]string
-	// Proof is what came of a request through the Gateway.
+	// Proof is what came of a request through each Gateway.
 	Proof Proof
 }
 
@@ -41,11 +44,16 @@ type Routing struct {
 type Proof struct {
 	// Known is false as long as nothing is known of the present state of affairs.
 	Known bool
-	// Asked says that the answer came by way of the Endpoint Picker.
+	// Asked says that at every Gateway the answer came by way of the model's Endpoint Picker. The rest is about one where it
+	// did not.
 	Asked bool
-	// Code is the HTTP status of an answer that did not; 0 if there was none, and Problem says why.
+	// Gateway is its name.
+	Gateway string
+	// Code is the HTTP status of the answer; 0 if there was none, and Problem says why.
 	Code    int
 	Problem string
+	// Own says that only a model's server answers like that, Stranger that it is one of another model.
+	Own, Stranger bool
 }
 
 // wantsRoute says whether RouteReady is to be there at all.
@@ -81,8 +89,10 @@ func httpRoute(in Input) verdict {
 			}
 		}
 	}
-	if v := bypass(in); v.status != "" {
-		return v
+	for _, judge := range []func(Input) verdict{bypass, rules} {
+		if v := judge(in); v.status != "" {
+			return v
+		}
 	}
 	return proof(in)
 }
@@ -143,7 +153,7 @@ func attachment(in Input, parent plan.Parent) verdict {
 	case accepted == nil || resolved == nil || accepted.ObservedGeneration < r.Generation:
 		return routeNot(v1beta1.ReasonRouteProgressing, "Gateway %s has not judged the latest HTTPRoute %s yet", parent, r.Name)
 	case accepted.Status != metav1.ConditionTrue:
-		return notAccepted(parent, r, accepted)
+		return notAccepted(in, parent, accepted)
 	case resolved.Status != metav1.ConditionTrue && in.Children.InferencePool == nil:
 		return noPool(in)
 	case resolved.Status != metav1.ConditionTrue && resolved.Reason == string(gatewayv1.RouteReasonInvalidKind):
@@ -155,15 +165,20 @@ func attachment(in Input, parent plan.Parent) verdict {
 	}
 }
 
-func notAccepted(parent plan.Parent, r *gatewayv1.HTTPRoute, accepted *metav1.Condition) verdict {
-	reason := v1beta1.ReasonRouteNotAccepted
+func notAccepted(in Input, parent plan.Parent, accepted *metav1.Condition) verdict {
+	reason, advice := v1beta1.ReasonRouteNotAccepted, ""
 	switch accepted.Reason {
-	case string(gatewayv1.RouteReasonNotAllowedByListeners), string(gatewayv1.RouteReasonNoMatchingListenerHostname):
+	case string(gatewayv1.RouteReasonNotAllowedByListeners):
 		reason = v1beta1.ReasonNotAllowedByListeners
+		if fields := selectors(in, parent); len(fields) > 0 {
+			advice = fmt.Sprintf("; give namespace %s a label that %s of the Gateway selects", in.Plan.Namespace, strings.Join(fields, " or "))
+		}
+	case string(gatewayv1.RouteReasonNoMatchingListenerHostname):
+		reason = v1beta1.ReasonNoMatchingHostname
 	case string(gatewayv1.RouteReasonNoMatchingParent):
 		reason = v1beta1.ReasonListenerNotFound
 	}
-	return routeNot(reason, "Gateway %s refuses HTTPRoute %s: %s: %s", parent, r.Name, accepted.Reason, accepted.Message)
+	return routeNot(reason, "Gateway %s refuses HTTPRoute %s: %s: %s%s", parent, in.Routing.Route.Name, accepted.Reason, accepted.Message, advice)
 }
 
 // unsupported says what to do about a controller that does not know InferencePools.
@@ -217,10 +232,10 @@ func noPool(in Input) verdict {
 }
 
 // StalePool says that a Gateway does not find the pool's Endpoint Picker although it is there. Istio looks for the Service
-// once, when the pool changes, and never again by itself.
+// once, when the pool changes, and never again by itself. Whose route leads to the pool makes no difference.
 func StalePool(in Input) bool {
 	pool := in.Children.InferencePool
-	if in.Plan == nil || in.Plan.Route == nil || pool == nil || in.Children.EPP == nil || in.Children.EPP.Status.AvailableReplicas == 0 {
+	if in.Plan == nil || in.Plan.Pool == nil || pool == nil || in.Children.EPP == nil || in.Children.EPP.Status.AvailableReplicas == 0 {
 		return false
 	}
 	for _, p := range pool.Status.Parents {

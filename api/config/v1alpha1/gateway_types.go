@@ -30,8 +30,8 @@ type Gateway struct {
 	BodyBasedRouting BodyBasedRouting `json:"bodyBasedRouting,omitempty"`
 	// tls is about the connection from the gateway to the Endpoint Picker.
 	TLS GatewayTLS `json:"tls,omitempty"`
-	// probe sends one request through the Gateway after each change, which no model works for, to see that the Endpoint
-	// Picker is asked; default true.
+	// probe sends a request through the Gateway after each change and every ten minutes, which no model works for, to see
+	// that the Endpoint Picker is asked; default true.
 	Probe *bool `json:"probe,omitempty"`
 }
 

@@ -19,6 +19,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
@@ -53,6 +54,8 @@ func decodeObject(data json.RawMessage) (Object, error) {
 		object = &gatewayv1.GatewayClass{}
 	case "HTTPRoute":
 		object = &gatewayv1.HTTPRoute{}
+	case "DestinationRule":
+		object = &route.DestinationRule{}
 	default:
 		return nil, fmt.Errorf("kind %q is not one that status is computed from", meta.Kind)
 	}
@@ -107,6 +110,8 @@ func Routing(objects map[string]Object) status.Routing {
 			} else {
 				r.Foreign = append(r.Foreign, o)
 			}
+		case *route.DestinationRule:
+			r.Rules = append(r.Rules, o)
 		case *helmv2.HelmRelease:
 			if o.Labels[v1beta1.LabelGateway] != "" {
 				r.Routers = append(r.Routers, o)

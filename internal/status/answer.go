@@ -1,0 +1,54 @@
+// Copyright The Workspace Operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import "github.com/workspace-operator/workspace-operator/api/v1beta1"
+
+// remedyNoProbe is what is left where the operator must not, or cannot, send requests through Gateways: statuses are taken
+// for proof then.
+const remedyNoProbe = "or set gateway.probe: false in the operator's configuration"
+
+// unlike is the verdict on a Gateway whose answer did not come by way of the model's Endpoint Picker. That the picker is
+// passed by is said only of an answer that nobody but a model gives: for the rest it was perhaps never its turn.
+func unlike(in Input, accepted string) verdict {
+	p := in.Routing.Proof
+	// With several Gateways it has to be said which one.
+	it := "it"
+	if len(in.Plan.Route.Parents) > 1 {
+		it = "Gateway " + p.Gateway
+	}
+	switch {
+	case p.Code == 0:
+		return routeNot(v1beta1.ReasonGatewayNotReachable,
+			"%s, but the operator cannot reach %s: %s; let its pods connect to one of the Gateway's status.addresses, %s", accepted, it, p.Problem, remedyNoProbe)
+	case p.Stranger:
+		return routeNot(v1beta1.ReasonGatewayRequestFailed,
+			"%s, but %s has another model answer a request for the model: does another route take its requests?", accepted, it)
+	case p.Own:
+		return routeNot(v1beta1.ReasonPickerBypassed,
+			"%s, and %s answers with code %d, but the endpoint picker %s is not asked, so that every request goes to any pod: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
+			accepted, it, p.Code, in.Plan.Names.EPP)
+	case p.Code == 404 && len(in.Plan.Route.Models) > 0:
+		return routeNot(v1beta1.ReasonBodyRoutingNotReady,
+			"%s, but %s answers a request that names the model in its body with code 404: does the Gateway ask body-based routing (its EnvoyFilter), or does another route take such requests?", accepted, it)
+	default:
+		return routeNot(v1beta1.ReasonGatewayRequestFailed, "%s, but %s answers a request for the model with code %d: %s", accepted, it, p.Code, suspicion(p.Code))
+	}
+}
+
+// suspicion is what an answer mostly means that is none of a model's.
+func suspicion(code int) string {
+	switch {
+	case code >= 500:
+		return "is the endpoint picker's certificate trusted, and its Service reachable from the gateway?"
+	case code >= 300 && code < 400:
+		return "the Gateway itself redirects; name a listener in sectionName that does not, " + remedyNoProbe
+	case code == 401, code == 403:
+		return "the Gateway itself wants credentials, which the operator does not have; let requests of its pods through, " + remedyNoProbe
+	case code == 429:
+		return "the Gateway itself limits requests; let those of the operator's pods through, " + remedyNoProbe
+	default:
+		return "does another route take its requests?"
+	}
+}
