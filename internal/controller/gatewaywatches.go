@@ -6,9 +6,11 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -58,6 +60,13 @@ func indexOptional(ctx context.Context, of cache.Cache, kind client.Object) erro
 	switch kind.(type) {
 	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1beta1.ReferenceGrant:
 		return nil
+	case *route.DestinationRule:
+		err := of.IndexField(ctx, kind, observe.ByHost, func(obj client.Object) []string {
+			return observe.HostsOf(obj.(*route.DestinationRule))
+		})
+		if err != nil {
+			return fmt.Errorf("indexing DestinationRules: %w", err)
+		}
 	case *gatewayv1.HTTPRoute:
 		err := of.IndexField(ctx, kind, observe.ByPool, func(obj client.Object) []string {
 			return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
@@ -80,6 +89,8 @@ func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) ha
 		return background{handler.EnqueueRequestsFromMapFunc(r.workspacesAtGateways)}
 	case *gatewayv1.HTTPRoute:
 		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRoute), witness: r.witnessOf(mgr, kind)}
+	case *route.DestinationRule:
+		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRule), witness: r.witnessOf(mgr, kind)}
 	case *helmv2.HelmRelease:
 		return forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(r.workspacesOfRelease), witness: r.witnessOf(mgr, kind)}
 	default:
@@ -118,6 +129,33 @@ func (r *Reconciler) workspacesOfRoute(ctx context.Context, obj client.Object) [
 		}
 	}
 	return requests
+}
+
+// workspacesOfRule are the one whose rule it is, or those whose Endpoint Pickers it concerns.
+func (r *Reconciler) workspacesOfRule(ctx context.Context, obj client.Object) []ctrl.Request {
+	rule := obj.(*route.DestinationRule)
+	hosts := observe.HostsOf(rule)
+	if len(hosts) == 0 {
+		return workspaceOf(ctx, obj)
+	}
+	if hosts[0] == observe.AnyHost {
+		return r.requests(ctx, func(ws *v1beta1.Workspace) bool {
+			return slices.ContainsFunc(plan.ParentsOf(ws, r.gateway.Default), func(p plan.Parent) bool { return p.Namespace == rule.Namespace })
+		})
+	}
+	service, ok := route.PickerOf(hosts[0])
+	if !ok {
+		return nil
+	}
+	// Its Deployment has the same name.
+	picker := &appsv1.Deployment{}
+	if err := r.client.Get(ctx, service, picker); err != nil {
+		if client.IgnoreNotFound(err) != nil {
+			log.FromContext(ctx).Error(err, "reading the endpoint picker of a DestinationRule", "host", hosts[0])
+		}
+		return nil
+	}
+	return workspaceOf(ctx, picker)
 }
 
 func namespacedName(key string) types.NamespacedName {

@@ -146,7 +146,7 @@ func (r *Reconciler) addServers(mgr manager.Manager, o Options) error {
 	return nil
 }
 
-// newRoutingCache adds the cache of Gateways, their classes and HTTPRoutes to the manager.
+// newRoutingCache adds the cache of Gateways, their classes, HTTPRoutes and DestinationRules to the manager.
 func newRoutingCache(mgr manager.Manager) (cluster.Cluster, error) {
 	routes, err := cluster.New(mgr.GetConfig(), func(o *cluster.Options) {
 		o.Scheme = mgr.GetScheme()

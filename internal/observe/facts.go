@@ -27,7 +27,7 @@ const InferenceConfigKey = "inference_config.yaml"
 // Observer reads the cluster through caches.
 type Observer struct {
 	cache client.Reader
-	// routes reads Gateways, their classes and HTTPRoutes.
+	// routes reads Gateways, their classes, HTTPRoutes and DestinationRules.
 	routes    client.Reader
 	config    configv1alpha1.Configuration
 	instances accelerator.Table

@@ -43,12 +43,15 @@ const (
 	ByPool = "pool"
 	// ByClaim is the index of Workspaces over the keys of plan.Claim.
 	ByClaim = "claim"
+	// ByHost is the index of DestinationRules that are not ours over their full hosts; those with a wildcard are AnyHost.
+	ByHost  = "host"
+	AnyHost = "*"
 	// ByGateway is the index of Workspaces over namespace/name of the Gateways that they are offered at.
 	ByGateway = "gateway"
 )
 
-// RoutingCacheOptions says what the second cache holds: Gateways, their classes, and all HTTPRoutes, since those of users
-// can spoil what an InferencePool does. They have no label in common, and the first cache's options cannot name kinds
+// RoutingCacheOptions says what the second cache holds: Gateways, their classes, and all HTTPRoutes and DestinationRules,
+// since those of users can spoil what an InferencePool does. They have no label in common, and the first cache's options cannot name kinds
 // whose API may be absent.
 func RoutingCacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc) cache.Options {
 	return cache.Options{
@@ -61,7 +64,7 @@ func RoutingCacheOptions(ingest func(trim func(client.Object)) toolscache.Transf
 
 // IsRouting says that a CustomResourceDefinition's objects are in the second cache.
 func IsRouting(crd string) bool {
-	return crd == CRDGateway || crd == CRDGatewayClass || crd == CRDHTTPRoute || crd == CRDReferenceGrant
+	return slices.Contains([]string{CRDGateway, CRDGatewayClass, CRDHTTPRoute, CRDReferenceGrant, CRDDestinationRule}, crd)
 }
 
 func trimRouting(obj client.Object) {
@@ -74,6 +77,8 @@ func trimRouting(obj client.Object) {
 		o.Status.SupportedFeatures = nil
 	case *gatewayv1.HTTPRoute:
 		trimHTTPRoute(o)
+	case *route.DestinationRule:
+		o.Spec = route.DestinationRuleSpec{Host: o.Spec.Host}
 	case *gatewayv1beta1.ReferenceGrant:
 		o.Spec = gatewayv1beta1.ReferenceGrantSpec{}
 	}
@@ -117,7 +122,10 @@ func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.
 			return r, err
 		}
 	}
-	return r, o.toPool(ctx, p, &r)
+	if err := o.toPool(ctx, p, &r); err != nil {
+		return r, err
+	}
+	return r, o.rules(ctx, p, &r)
 }
 
 // toPool adds the HTTPRoutes that lead to the Workspace's pool: its own, and those of others.
@@ -248,7 +256,7 @@ func (o *Observer) routeChildren(ctx context.Context, ws *v1beta1.Workspace, api
 		err = errors.Join(err, list(ctx, o.cache, ws, &gatewayv1.BackendTLSPolicyList{}, &policies))
 	}
 	if apis.served(CRDDestinationRule) {
-		err = errors.Join(err, list(ctx, o.cache, ws, &route.DestinationRuleList{}, &rules))
+		err = errors.Join(err, list(ctx, o.routes, ws, &route.DestinationRuleList{}, &rules))
 	}
 	if apis.Certificates() {
 		err = errors.Join(err, list(ctx, o.cache, ws, &route.CertificateList{}, &certificates))

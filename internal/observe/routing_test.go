@@ -44,7 +44,9 @@ func atGateway(bodyBased bool) configv1alpha1.Gateway {
 
 // withRoutes adds the indexes of routes, with body-based routing.
 func withRoutes(b *fake.ClientBuilder) *fake.ClientBuilder {
-	return b.WithIndex(&gatewayv1.HTTPRoute{}, observe.ByPool, func(obj client.Object) []string {
+	return b.WithIndex(&route.DestinationRule{}, observe.ByHost, func(obj client.Object) []string {
+		return observe.HostsOf(obj.(*route.DestinationRule))
+	}).WithIndex(&gatewayv1.HTTPRoute{}, observe.ByPool, func(obj client.Object) []string {
 		return route.PoolsOf(obj.(*gatewayv1.HTTPRoute))
 	}).WithIndex(&v1beta1.Workspace{}, observe.ByClaim, func(obj client.Object) []string {
 		return plan.ClaimKeys(obj.(*v1beta1.Workspace), atGateway(true))
@@ -53,7 +55,7 @@ func withRoutes(b *fake.ClientBuilder) *fake.ClientBuilder {
 
 func isRouting(obj client.Object) bool {
 	switch obj.(type) {
-	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1.HTTPRoute, *gatewayv1beta1.ReferenceGrant:
+	case *gatewayv1.Gateway, *gatewayv1.GatewayClass, *gatewayv1.HTTPRoute, *gatewayv1beta1.ReferenceGrant, *route.DestinationRule:
 		return true
 	default:
 		return false
@@ -120,7 +122,11 @@ func TestRoutingNoNews(t *testing.T) {
 		return r
 	}
 	for name, c := range map[string]struct{ before, after client.Object }{
-		"attached routes":    {gateway(1), gateway(2)},
+		"attached routes": {gateway(1), gateway(2)},
+		"a rule's policy": {
+			&route.DestinationRule{Spec: route.DestinationRuleSpec{Host: "a"}},
+			&route.DestinationRule{Spec: route.DestinationRuleSpec{Host: "a", TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{Mode: "SIMPLE"}}}},
+		},
 		"a route elsewhere":  {service("a", "Accepted"), service("b", "NoMatchingParent")},
 		"a grant's contents": {&gatewayv1beta1.ReferenceGrant{}, &gatewayv1beta1.ReferenceGrant{Spec: gatewayv1beta1.ReferenceGrantSpec{From: []gatewayv1beta1.ReferenceGrantFrom{{Kind: "HTTPRoute"}}}}},
 	} {
@@ -278,5 +284,53 @@ func TestHolderIsTheOldest(t *testing.T) {
 	}
 	if holder.Name != "b" {
 		t.Errorf("%s has it", holder.Name)
+	}
+}
+
+// TestRules: which DestinationRules of others Istio may follow on the way to an Endpoint Picker.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	p := plan.Plan{
+		Namespace: "models", Names: plan.Names{Pool: "phi-inferencepool", EPP: "phi-epp"},
+		Route: &plan.Route{
+			Parents: []plan.Parent{
+				{Namespace: "gateways", Name: "a"}, {Namespace: "gateways", Name: "b"}, {Namespace: "istio-system", Name: "c"}, {Namespace: "models", Name: "d"},
+			},
+			Implementation: configv1alpha1.ImplementationIstio,
+		},
+	}
+	own := &route.DestinationRule{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "models", Name: "phi-epp", OwnerReferences: []metav1.OwnerReference{{Kind: "Workspace", Name: "phi", Controller: new(true)}}},
+		Spec:       route.DestinationRuleSpec{Host: "phi-epp.models.svc.cluster.local"},
+	}
+	objects := []client.Object{own}
+	for name, host := range map[string]string{
+		"models/full": "phi-epp.models.svc.cluster.local", "models/short": "phi-epp", "gateways/full": "phi-epp.models.svc.cluster.local",
+		"gateways/namespace": "*.models.svc.cluster.local", "gateways/all": "*",
+		// Those that Istio does not follow, or takes for another host.
+		"models/wildcard": "*.local", "models/half": "phi-epp.models", "models/other": "llama-epp", "gateways/short": "phi-epp",
+		"gateways/other": "*.other.svc.cluster.local", "istio-system/mesh": "*.local", "elsewhere/full": "phi-epp.models.svc.cluster.local",
+	} {
+		namespace, name, _ := strings.Cut(name, "/")
+		objects = append(objects, &route.DestinationRule{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: route.DestinationRuleSpec{Host: host},
+		})
+	}
+	for implementation, want := range map[configv1alpha1.GatewayImplementation][]string{
+		configv1alpha1.ImplementationIstio: {"gateways/all", "gateways/full", "gateways/namespace", "models/full", "models/short"},
+		configv1alpha1.ImplementationOther: nil,
+	} {
+		p.Route.Implementation = implementation
+		routing, err := observer(t, store(t, objects...)).Routing(t.Context(), p, everything())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, rule := range routing.Rules {
+			got = append(got, rule.Namespace+"/"+rule.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", implementation, diff)
+		}
 	}
 }

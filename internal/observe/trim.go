@@ -53,8 +53,6 @@ func (t *texts) trimChild(obj client.Object) {
 		o.Annotations = only(o.Annotations, v1beta1.AnnotationTouched)
 	case *gatewayv1.BackendTLSPolicy:
 		o.Spec, o.Status = gatewayv1.BackendTLSPolicySpec{}, gatewayv1.PolicyStatus{}
-	case *route.DestinationRule:
-		o.Spec = route.DestinationRuleSpec{}
 	case *route.Certificate:
 		o.Spec = route.CertificateSpec{}
 		t.conditions(o.Status.Conditions)

@@ -41,6 +41,7 @@ func TestRoutes(t *testing.T) { //nolint:tparallel // the operator stops when al
 			"examples":          examplesOfRoutes,
 			"proof":             proof,
 			"bypass":            bypass,
+			"rule of others":    ruleOfOthers,
 			"certificate":       certificates,
 			"stale pool":        stalePool,
 			"drift HTTPRoute":   driftOf("HTTPRoute"),
@@ -357,14 +358,17 @@ func bypass(s *scene) {
 	s.step("a user's route")
 	theirs := &gatewayv1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "theirs"},
-		Spec: gatewayv1.HTTPRouteSpec{Rules: []gatewayv1.HTTPRouteRule{{
-			Filters: []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS, CORS: &gatewayv1.HTTPCORSFilter{
-				AllowOrigins: []gatewayv1.CORSOrigin{"https://example.com"},
-			}}},
-			BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{
-				Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")), Name: "phi-inferencepool",
-			}}}},
-		}}},
+		Spec: gatewayv1.HTTPRouteSpec{
+			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: gatewayName}}},
+			Rules: []gatewayv1.HTTPRouteRule{{
+				Filters: []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS, CORS: &gatewayv1.HTTPCORSFilter{
+					AllowOrigins: []gatewayv1.CORSOrigin{"https://example.com"},
+				}}},
+				BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{
+					Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")), Name: "phi-inferencepool",
+				}}}},
+			}},
+		},
 	}
 	mark := s.mark(s.t)
 	s.create(theirs)
@@ -373,6 +377,35 @@ func bypass(s *scene) {
 	s.edit(theirs, func() { theirs.Spec.Rules[0].Filters = nil })
 	s.expect("phi", "RouteReady=True RouteReady")
 	s.Expect(s.operatorRequests(s.t, mark, s.writes(theirs))).To(gomega.BeEmpty())
+}
+
+// ruleOfOthers: a DestinationRule that was there before the operator made routes stays as it is, and is told of.
+func ruleOfOthers(s *scene) {
+	s.node("a", 1)
+	s.gatewayClass()
+	s.gateway(s.proxy())
+	s.routed("phi", offered())
+	s.step("a user's rule")
+	theirs := &route.DestinationRule{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "theirs"},
+		Spec: route.DestinationRuleSpec{
+			Host:          "phi-inferencepool-epp",
+			TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{Mode: "SIMPLE", InsecureSkipVerify: new(true)}},
+		},
+	}
+	mark := s.mark(s.t)
+	s.create(theirs)
+	s.expect("phi", "RouteReady=False DestinationRuleConflict: DestinationRule "+s.namespace+"/theirs is for the endpoint picker phi-inferencepool-epp, too")
+	s.Expect(s.operatorRequests(s.t, mark, s.writes(theirs))).To(gomega.BeEmpty())
+	s.step("it is removed")
+	s.Expect(s.Delete(s.t.Context(), theirs)).To(gomega.Succeed())
+	s.expect("phi", "RouteReady=True RouteReady")
+	s.step("a rule for all that its Gateway calls")
+	wide := &route.DestinationRule{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "wide"}, Spec: route.DestinationRuleSpec{Host: "*.local"},
+	}
+	s.create(wide)
+	s.expect("phi", "RouteReady=True RouteReady")
 }
 
 // stalePool: Istio looks for the Endpoint Picker's Service once, so the pool is touched until it looks again.

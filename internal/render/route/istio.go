@@ -4,9 +4,14 @@
 package route
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
 // DestinationRule is as much of networking.istio.io/v1 as we write. Istio's own Go types bring half of its control plane.
@@ -48,6 +53,39 @@ type DestinationRuleList struct {
 
 func istioVersion() schema.GroupVersion {
 	return schema.GroupVersion{Group: "networking.istio.io", Version: "v1"}
+}
+
+// FullHost is the host in full: Istio takes one without a dot for a Service of the rule's namespace, and leaves others as
+// they are (pilot/pkg/model, ResolveShortnameToFQDN).
+func (d *DestinationRule) FullHost() string {
+	if d.Spec.Host == "" || strings.ContainsAny(d.Spec.Host, ".*") {
+		return d.Spec.Host
+	}
+	return fullHost(d.Spec.Host, d.Namespace)
+}
+
+// Covers says that a rule is for a host, by its name or by a wildcard.
+func (d *DestinationRule) Covers(host string) bool {
+	below, isWildcard := strings.CutPrefix(d.FullHost(), "*")
+	return d.FullHost() == host || isWildcard && strings.HasSuffix(host, below)
+}
+
+// PickerHost is the host of a plan's Endpoint Picker.
+func PickerHost(p plan.Plan) string { return fullHost(p.Names.EPP, p.Namespace) }
+
+// PickerOf is the Service that a full host is the name of, the reverse of PickerHost.
+func PickerOf(host string) (types.NamespacedName, bool) {
+	parts := strings.SplitN(host, ".", 3)
+	if len(parts) < 3 || parts[2] != clusterDomain {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: parts[1], Name: parts[0]}, true
+}
+
+const clusterDomain = "svc.cluster.local"
+
+func fullHost(service, namespace string) string {
+	return service + "." + namespace + "." + clusterDomain
 }
 
 // AddToScheme registers the types of this package.

@@ -145,12 +145,10 @@ func destinationRule(p plan.Plan) *DestinationRule {
 	return &DestinationRule{
 		TypeMeta:   metav1.TypeMeta{APIVersion: istioVersion().String(), Kind: "DestinationRule"},
 		ObjectMeta: objectMeta(p, p.Names.EPP),
-		Spec:       DestinationRuleSpec{Host: host(p), TrafficPolicy: TrafficPolicy{TLS: tls}},
+		// In full, as the short name draws a warning from Istio's own analysis.
+		Spec: DestinationRuleSpec{Host: PickerHost(p), TrafficPolicy: TrafficPolicy{TLS: tls}},
 	}
 }
-
-// host is written in full, as the short name draws a warning from Istio's own analysis.
-func host(p plan.Plan) string { return p.Names.EPP + "." + p.Namespace + ".svc.cluster.local" }
 
 func policy(p plan.Plan) *gatewayv1.BackendTLSPolicy {
 	return &gatewayv1.BackendTLSPolicy{
