@@ -63,22 +63,30 @@ func TestAirGap(t *testing.T) {
 	}
 }
 
-// checkRouter: what routes by the body at a Gateway comes from the registry as well.
+// checkRouter: what routes by the body at a Gateway comes from the registry as well, in each version, and as it is pinned.
 func checkRouter(t *testing.T, config configv1alpha1.Configuration) {
 	t.Helper()
-	configv1alpha1.Default(&config)
-	flux, err := pool.RenderRouter(plan.NewRouter("gateways", "inference-gateway", metav1.OwnerReference{}, config))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, object := range flux {
-		checkHosts(t, "the router", object)
-		text, err := json.Marshal(object)
+	host, _, _ := strings.Cut(mirror, "/")
+	for _, version := range configv1alpha1.RouterVersions() {
+		one := *config.DeepCopy()
+		one.Gateway.BodyBasedRouting.Version = version
+		configv1alpha1.Default(&one)
+		pinned := one.Gateway.BodyBasedRouting
+		objects, err := pool.RenderRouter(plan.NewRouter("gateways", "inference-gateway", metav1.OwnerReference{}, one))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if host, _, _ := strings.Cut(mirror, "/"); !strings.Contains(string(text), host) {
-			t.Errorf("the router's %T does not name the registry: %s", object, text)
+		for _, object := range objects {
+			checkHosts(t, "the router "+version, object)
+		}
+		for i, digest := range []string{pinned.Digest, pinned.ImageDigest} {
+			text, err := json.Marshal(objects[i])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if digest == "" || !strings.Contains(string(text), digest) || !strings.Contains(string(text), host) {
+				t.Errorf("the router's %T does not name the registry, or not the digest %q: %s", objects[i], digest, text)
+			}
 		}
 	}
 }

@@ -29,6 +29,49 @@ type objects struct {
 	serviceAccounts map[string]corev1.ServiceAccount
 	roles           map[string]rbacv1.Role
 	roleBindings    map[string]rbacv1.RoleBinding
+	filters         map[string]envoyFilter
+	rules           map[string]destinationRule
+}
+
+// envoyFilter is what the charts use of Istio's EnvoyFilter, whose types are not known here.
+type envoyFilter struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		TargetRefs    []targetRef   `json:"targetRefs"`
+		ConfigPatches []configPatch `json:"configPatches"`
+	} `json:"spec"`
+}
+
+// destinationRule is what the charts use of Istio's DestinationRule.
+type destinationRule struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Host          string         `json:"host"`
+		TrafficPolicy map[string]any `json:"trafficPolicy"`
+	} `json:"spec"`
+}
+
+type targetRef struct {
+	Group string `json:"group"`
+	Kind  string `json:"kind"`
+	Name  string `json:"name"`
+}
+
+type configPatch struct {
+	ApplyTo string `json:"applyTo"`
+	Match   struct {
+		Context  string         `json:"context"`
+		Listener map[string]any `json:"listener"`
+	} `json:"match"`
+	Patch struct {
+		Operation string `json:"operation"`
+		Value     struct {
+			Name        string         `json:"name"`
+			TypedConfig map[string]any `json:"typed_config"`
+		} `json:"value"`
+	} `json:"patch"`
 }
 
 // decode reads a manifest strictly: a field that the kind does not have is one that the API server would refuse or drop.
@@ -39,6 +82,7 @@ func decode(t *testing.T, manifest string) objects {
 		services: map[string]corev1.Service{}, configMaps: map[string]corev1.ConfigMap{},
 		serviceAccounts: map[string]corev1.ServiceAccount{},
 		roles:           map[string]rbacv1.Role{}, roleBindings: map[string]rbacv1.RoleBinding{},
+		filters: map[string]envoyFilter{}, rules: map[string]destinationRule{},
 	}
 	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewBufferString(manifest)))
 	for {
@@ -78,8 +122,10 @@ func (o *objects) add(t *testing.T, document []byte) {
 		put(t, o.roles, object.Name, document)
 	case "RoleBinding":
 		put(t, o.roleBindings, object.Name, document)
-	case "EnvoyFilter", "DestinationRule":
-		// Of the body-based router only; Istio's types are not known here.
+	case "EnvoyFilter":
+		put(t, o.filters, object.Name, document)
+	case "DestinationRule":
+		put(t, o.rules, object.Name, document)
 	default:
 		t.Errorf("the release has a %s %s, of a kind that nothing here knows", object.Kind, object.Name)
 	}

@@ -72,7 +72,9 @@ func TestRights(t *testing.T) {
 				needsOf(t, version, c.keep, want)
 			}
 			if c.routers {
-				renderRouter(t, newRouter(configv1alpha1.Configuration{})).needs(want)
+				for _, r := range routersOf(configv1alpha1.Configuration{}) {
+					renderRouter(t, r).needs(want)
+				}
 			}
 			got := rights{}
 			got.addRules(grantedRules(t, c.config))

@@ -12,9 +12,14 @@ import (
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/google/go-cmp/cmp"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/render/pool"
 )
@@ -50,42 +55,155 @@ func renderRouter(t *testing.T, r plan.Router) objects {
 	return decode(t, manifest)
 }
 
+// routersOf are the routers of all versions, by version.
+func routersOf(config configv1alpha1.Configuration) map[string]plan.Router {
+	all := map[string]plan.Router{}
+	for _, version := range configv1alpha1.RouterVersions() {
+		config.Gateway.BodyBasedRouting.Version = version
+		all[version] = newRouter(config)
+	}
+	return all
+}
+
 // TestRouter: a namespace that enforces restricted Pod Security admits the router, all of it is in the Gateway's
 // namespace and comes from the configured registry, and it is found and pulled as asked.
 func TestRouter(t *testing.T) {
 	const mirror = "mirror.corp.example:5000/kaito"
-	r := newRouter(configv1alpha1.Configuration{Registry: mirror, ImagePullSecrets: []string{"mirror"}})
-	rendered := renderRouter(t, r)
-	var kinds []string
-	for _, object := range rendered.all {
-		kinds = append(kinds, object.Kind)
-		if object.Namespace != r.Namespace {
-			t.Errorf("%s %s is in namespace %q", object.Kind, object.Name, object.Namespace)
-		}
+	config := configv1alpha1.Configuration{Registry: mirror, ImagePullSecrets: []string{"mirror"}}
+	config.Gateway.BodyBasedRouting.ImageDigest = "sha256:" + strings.Repeat("0f", 32)
+	for version, r := range routersOf(config) {
+		t.Run(version, func(t *testing.T) {
+			rendered := renderRouter(t, r)
+			var kinds []string
+			for _, object := range rendered.all {
+				kinds = append(kinds, object.Kind)
+				if object.Namespace != r.Namespace {
+					t.Errorf("%s %s is in namespace %q", object.Kind, object.Name, object.Namespace)
+				}
+			}
+			slices.Sort(kinds)
+			want := []string{"Deployment", "DestinationRule", "EnvoyFilter", "Role", "RoleBinding", "Service", "ServiceAccount"}
+			if diff := cmp.Diff(want, kinds); diff != "" {
+				t.Errorf("kinds (-want +got):\n%s", diff)
+			}
+			deployment, ok := rendered.deployments[plan.RouterName(r.Gateway)]
+			if !ok {
+				t.Fatalf("the Deployment has another name: %v", rendered.deployments)
+			}
+			if *deployment.Spec.Replicas < 2 {
+				t.Errorf("%d replicas: without it the Gateway refuses all requests", *deployment.Spec.Replicas)
+			}
+			checkFound(t, r, deployment)
+			checkRouterPod(t, deployment.Spec.Template)
+			image := mirror + "/gateway-api-inference-extension/bbr:" + version + "@" + r.Settings.ImageDigest
+			if diff := cmp.Diff(image, deployment.Spec.Template.Spec.Containers[0].Image); diff != "" {
+				t.Errorf("image (-want +got):\n%s", diff)
+			}
+		})
 	}
-	slices.Sort(kinds)
-	want := []string{"Deployment", "DestinationRule", "EnvoyFilter", "Role", "RoleBinding", "Service", "ServiceAccount"}
-	if diff := cmp.Diff(want, kinds); diff != "" {
-		t.Errorf("kinds (-want +got):\n%s", diff)
+}
+
+// checkFound: the operator's caches hold the Deployment and its pods, and the budget is for these pods.
+func checkFound(t *testing.T, r plan.Router, deployment appsv1.Deployment) {
+	t.Helper()
+	if value, ok := deployment.Labels[v1beta1.LabelWorkspace]; !ok || value != "" {
+		t.Errorf("labels of the Deployment: %v", deployment.Labels)
 	}
-	deployment, ok := rendered.deployments[plan.RouterName(r.Gateway)]
+	pod := deployment.Spec.Template.Labels
+	if pod[v1beta1.LabelManagedBy] != v1beta1.ManagedBy || pod[v1beta1.LabelGateway] != r.Name {
+		t.Errorf("labels of the pods: %v", pod)
+	}
+	if _, ok := pod[v1beta1.LabelWorkspace]; ok {
+		t.Errorf("the pods look like those of a model: %v", pod)
+	}
+	objects, err := pool.RenderRouter(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	budget, ok := objects[2].(*policyv1.PodDisruptionBudget)
 	if !ok {
-		t.Fatalf("the Deployment has another name: %v", rendered.deployments)
+		t.Fatalf("the third object is a %T", objects[2])
 	}
-	if refused := refusals(t, deployment.Spec.Template); len(refused) > 0 {
+	selector, err := metav1.LabelSelectorAsSelector(budget.Spec.Selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !selector.Matches(labels.Set(pod)) {
+		t.Errorf("the budget selects %s, the pods have %v", selector, pod)
+	}
+}
+
+func checkRouterPod(t *testing.T, template corev1.PodTemplateSpec) {
+	t.Helper()
+	if refused := refusals(t, template); len(refused) > 0 {
 		t.Errorf("restricted Pod Security refuses: %v", refused)
 	}
-	pod := deployment.Spec.Template.Spec
-	if image := pod.Containers[0].Image; !strings.HasPrefix(image, mirror+"/") {
-		t.Errorf("pulled from %s", image)
-	}
+	pod := template.Spec
 	if len(pod.ImagePullSecrets) != 1 || pod.ImagePullSecrets[0].Name != "mirror" {
 		t.Errorf("pulled with %v", pod.ImagePullSecrets)
 	}
-	if readOnly := pod.Containers[0].SecurityContext.ReadOnlyRootFilesystem; readOnly == nil || !*readOnly {
+	container := pod.Containers[0]
+	if readOnly := container.SecurityContext.ReadOnlyRootFilesystem; readOnly == nil || !*readOnly {
 		t.Error("the root file system can be written")
 	}
-	if *deployment.Spec.Replicas < 2 {
-		t.Errorf("%d replicas: without it the Gateway refuses all requests", *deployment.Spec.Replicas)
+	// v1.4.0 does not know the plugin that its chart names by default; v1.5.0 knows those.
+	if i := slices.Index(container.Args, "--plugin"); i >= 0 && strings.HasPrefix(container.Args[i+1], "default-bbr") {
+		t.Errorf("the router ends as soon as it starts: %v", container.Args)
+	}
+}
+
+// TestRouterScope: of two Gateways in one namespace each asks its own router, sidecars ask none, answers pass it by, and it
+// cannot be mistaken for the filter that asks Endpoint Pickers.
+func TestRouterScope(t *testing.T) {
+	for version, r := range routersOf(configv1alpha1.Configuration{}) {
+		t.Run(version, func(t *testing.T) {
+			other := r
+			other.Gateway, other.Name = "another", plan.RouterName("another")
+			for _, r := range []plan.Router{r, other} {
+				rendered := renderRouter(t, r)
+				checkFilter(t, r, rendered.filters[r.Name])
+				for name, rule := range rendered.rules {
+					if want := r.Name + "." + r.Namespace + ".svc.cluster.local"; rule.Spec.Host != want {
+						t.Errorf("DestinationRule %s is for %s, not %s alone", name, rule.Spec.Host, want)
+					}
+				}
+				for _, object := range rendered.all {
+					if !strings.HasPrefix(object.Name, r.Name) {
+						t.Errorf("%s %s is not the router's own", object.Kind, object.Name)
+					}
+				}
+			}
+		})
+	}
+}
+
+func checkFilter(t *testing.T, r plan.Router, filter envoyFilter) {
+	t.Helper()
+	want := []targetRef{{Group: "gateway.networking.k8s.io", Kind: "Gateway", Name: r.Gateway}}
+	if diff := cmp.Diff(want, filter.Spec.TargetRefs); diff != "" {
+		t.Errorf("targetRefs (-want +got):\n%s", diff)
+	}
+	if len(filter.Spec.ConfigPatches) != 1 {
+		t.Fatalf("%d patches of Envoy's configuration", len(filter.Spec.ConfigPatches))
+	}
+	hook := filter.Spec.ConfigPatches[0]
+	got := []string{hook.ApplyTo, hook.Match.Context, hook.Patch.Operation, hook.Patch.Value.Name}
+	if diff := cmp.Diff([]string{"HTTP_FILTER", "GATEWAY", "INSERT_FIRST", "envoy.filters.http.ext_proc.bbr"}, got); diff != "" {
+		t.Errorf("hook (-want +got):\n%s", diff)
+	}
+	config := hook.Patch.Value.TypedConfig
+	wantConfig := map[string]any{
+		"@type":              "type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor",
+		"failure_mode_allow": false, "allow_mode_override": true, "message_timeout": "1000s",
+		"processing_mode": map[string]any{
+			"request_header_mode": "SEND", "request_body_mode": "FULL_DUPLEX_STREAMED", "request_trailer_mode": "SEND",
+			"response_header_mode": "SKIP", "response_body_mode": "NONE", "response_trailer_mode": "SKIP",
+		},
+		"grpc_service": map[string]any{"envoy_grpc": map[string]any{
+			"cluster_name": "outbound|9004||" + r.Name + "." + r.Namespace + ".svc.cluster.local",
+		}},
+	}
+	if diff := cmp.Diff(wantConfig, config); diff != "" {
+		t.Errorf("configuration of the filter (-want +got):\n%s", diff)
 	}
 }

@@ -153,7 +153,12 @@ func TestDecodeRefuses(t *testing.T) {
 		{head + "gateway: {default: {name: A, namespace: b}}", "gateway.default.name: Invalid value"},
 		{head + "gateway: {implementation: nginx}", `supported values: "istio", "other"`},
 		{head + "gateway: {requestTimeout: -1s}", "gateway.requestTimeout: Invalid value"},
-		{head + "gateway: {bodyBasedRouting: {enabled: true, version: v1.4.0}}", `gateway.bodyBasedRouting.version: Unsupported value`},
+		{
+			head + "gateway: {bodyBasedRouting: {enabled: true, version: v1.2.1}}",
+			`gateway.bodyBasedRouting.version: Unsupported value: "v1.2.1": supported values: "v1.3.0", "v1.3.1", "v1.4.0", "v1.5.0"`,
+		},
+		{head + "gateway: {bodyBasedRouting: {enabled: true, digest: v1.5.0}}", "gateway.bodyBasedRouting.digest: Invalid value"},
+		{head + "gateway: {bodyBasedRouting: {enabled: true, imageDigest: sha256:1}}", "gateway.bodyBasedRouting.imageDigest: Invalid value"},
 		{head + "gateway: {implementation: other, bodyBasedRouting: {enabled: true}}", "gateway.bodyBasedRouting.enabled: Forbidden"},
 	} {
 		_, err := v1alpha1.Decode([]byte(c.text))
@@ -196,6 +201,37 @@ func TestRefusalsHideSecrets(t *testing.T) {
 		_, err := v1alpha1.Decode([]byte(head + text))
 		if err == nil || strings.Contains(err.Error(), "ret@") || !strings.Contains(err.Error(), "mirror.example") {
 			t.Errorf("%s\nerror %v", text, err)
+		}
+	}
+}
+
+// TestRouterFollowsChart: who upgrades the pool chart upgrades body-based routing with it, and no chart takes it back to an
+// older one than the chart before.
+func TestRouterFollowsChart(t *testing.T) {
+	t.Parallel()
+	versions := func(dialect v1alpha1.ChartDialect, own string) []string {
+		var all []string
+		for _, version := range v1alpha1.SupportedVersions(dialect) {
+			c := v1alpha1.Configuration{Chart: v1alpha1.Chart{Dialect: dialect, Version: version}}
+			c.Gateway.BodyBasedRouting = v1alpha1.BodyBasedRouting{Enabled: true, Version: own}
+			v1alpha1.Default(&c)
+			if err := c.Validate(); err != nil {
+				t.Errorf("with %s %s: %v", dialect, version, err)
+			}
+			all = append(all, version+"="+c.Gateway.BodyBasedRouting.Version)
+		}
+		return all
+	}
+	for name, c := range map[string]struct{ have, want []string }{
+		"inferencepool": {versions(v1alpha1.DialectInferencePool, ""), []string{
+			"v1.0.0=v1.3.0", "v1.0.1=v1.3.0", "v1.0.2=v1.3.0", "v1.1.0=v1.3.0", "v1.2.0=v1.3.0", "v1.2.1=v1.3.0",
+			"v1.3.0=v1.3.0", "v1.3.1=v1.3.1", "v1.4.0=v1.4.0", "v1.5.0=v1.5.0",
+		}},
+		"its successor, which has none": {versions(v1alpha1.DialectLLMDRouter, ""), []string{"v0.9.0=v1.5.0", "v0.10.0=v1.5.0"}},
+		"chosen":                        {versions(v1alpha1.DialectLLMDRouter, "v1.4.0"), []string{"v0.9.0=v1.4.0", "v0.10.0=v1.4.0"}},
+	} {
+		if diff := cmp.Diff(c.want, c.have); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

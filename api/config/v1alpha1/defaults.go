@@ -59,7 +59,7 @@ func Default(c *Configuration) {
 
 	c.Flux.InstallTimeout.Duration = orDefault(c.Flux.InstallTimeout.Duration, defaultInstallTimeout)
 
-	defaultGateway(&c.Gateway)
+	defaultGateway(&c.Gateway, c.Chart)
 }
 
 // defaultPickerResources are far below the chart's 4 CPU and 8 GiB, which would not fit small clusters. CPU has no

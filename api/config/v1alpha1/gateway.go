@@ -4,6 +4,7 @@
 package v1alpha1
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -12,14 +13,31 @@ import (
 )
 
 const (
-	bodyBasedRoutingChart   = "oci://registry.k8s.io/gateway-api-inference-extension/charts/body-based-routing"
-	bodyBasedRoutingImage   = "registry.k8s.io/gateway-api-inference-extension/bbr"
-	bodyBasedRoutingVersion = "v1.5.0"
-	modelsService           = "workspace-operator-models"
+	bodyBasedRoutingChart = "oci://registry.k8s.io/gateway-api-inference-extension/charts/body-based-routing"
+	bodyBasedRoutingImage = "registry.k8s.io/gateway-api-inference-extension/bbr"
+	modelsService         = "workspace-operator-models"
 )
 
+// RouterVersions are the versions of body-based routing that the operator renders values for, oldest first. Those before
+// send a body to Envoy in one piece, which Envoy refuses from 64 KiB on.
+func RouterVersions() []string { return []string{"v1.3.0", "v1.3.1", "v1.4.0", "v1.5.0"} }
+
+// RouterVersionFor returns the version of body-based routing that goes with a pool chart: the one of the same release;
+// where there is none, the oldest for older charts and the newest for later ones.
+func RouterVersionFor(chart Chart) string {
+	versions := RouterVersions()
+	switch {
+	case chart.Dialect != DialectInferencePool:
+		return versions[len(versions)-1]
+	case slices.Contains(versions, chart.Version):
+		return chart.Version
+	default:
+		return versions[0]
+	}
+}
+
 // defaultGateway fills every field that is not set. The router's own fields stay empty while it is not wanted.
-func defaultGateway(g *Gateway) {
+func defaultGateway(g *Gateway, chart Chart) {
 	g.Implementation = orDefault(g.Implementation, ImplementationIstio)
 	if g.Probe == nil {
 		g.Probe = new(true)
@@ -32,7 +50,7 @@ func defaultGateway(g *Gateway) {
 		return
 	}
 	router.ChartURL = orDefault(router.ChartURL, bodyBasedRoutingChart)
-	router.Version = orDefault(router.Version, bodyBasedRoutingVersion)
+	router.Version = orDefault(router.Version, RouterVersionFor(chart))
 	router.Image = orDefault(router.Image, bodyBasedRoutingImage)
 	router.Replicas = orDefault(router.Replicas, 2)
 	router.ModelsService = orDefault(router.ModelsService, modelsService)
@@ -85,10 +103,10 @@ func (r GatewayReference) validate(at *field.Path) field.ErrorList {
 
 func (b BodyBasedRouting) validate(at *field.Path) field.ErrorList {
 	all := validateRepository(b.Image, at.Child("image"))
-	all = append(all, validateTag(b.Version, at.Child("version"))...)
-	// Earlier charts hook the router into every proxy of its namespace, and name their values differently.
-	if b.Version != bodyBasedRoutingVersion {
-		all = append(all, field.NotSupported(at.Child("version"), b.Version, []string{bodyBasedRoutingVersion}))
+	all = append(all, validateDigest(b.ImageDigest, at.Child("imageDigest"))...)
+	all = append(all, validateDigest(b.Digest, at.Child("digest"))...)
+	if !slices.Contains(RouterVersions(), b.Version) {
+		all = append(all, field.NotSupported(at.Child("version"), b.Version, RouterVersions()))
 	}
 	repository, isOCI := strings.CutPrefix(b.ChartURL, "oci://")
 	if !isOCI {

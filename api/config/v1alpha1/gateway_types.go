@@ -51,10 +51,15 @@ type BodyBasedRouting struct {
 	Enabled bool `json:"enabled,omitempty"`
 	// chartURL is the chart's OCI URL; default the body-based-routing chart of the Gateway API Inference Extension.
 	ChartURL string `json:"chartURL,omitempty"`
-	// version is the tag of chart and image; default v1.5.0.
+	// version is the tag of chart and image: v1.3.0, v1.3.1, v1.4.0 or v1.5.0. By default it follows chart.version: the same
+	// release, v1.3.0 for an older one, v1.5.0 for llm-d-router-gateway.
 	Version string `json:"version,omitempty"`
-	// image is its repository; default the chart's own.
+	// digest pins the chart's artifact, sha256:…; optional.
+	Digest string `json:"digest,omitempty"`
+	// image is the repository of its image; default the chart's own.
 	Image string `json:"image,omitempty"`
+	// imageDigest pins the image, sha256:…; optional.
+	ImageDigest string `json:"imageDigest,omitempty"`
 	// replicas of the router; default 2, since without it its whole Gateway refuses requests.
 	Replicas int32 `json:"replicas,omitempty"`
 	// modelsService is the Service of the operator's namespace whose port 80 leads to the operator's --models-bind-address:

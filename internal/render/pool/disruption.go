@@ -24,3 +24,17 @@ func disruption(p plan.Plan, podLabel string) *policyv1.PodDisruptionBudget {
 		},
 	}
 }
+
+// routerDisruption lets one pod of a router go at a time. All of them serve, so the last one stays until another does; those
+// that do not serve hold up nobody who drains their node.
+func routerDisruption(p plan.Plan) *policyv1.PodDisruptionBudget {
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta:   metav1.TypeMeta{APIVersion: policyv1.SchemeGroupVersion.String(), Kind: "PodDisruptionBudget"},
+		ObjectMeta: objectMeta(p, p.Names.Pool),
+		Spec: policyv1.PodDisruptionBudgetSpec{
+			MaxUnavailable:             new(intstr.FromInt32(1)),
+			Selector:                   &metav1.LabelSelector{MatchLabels: map[string]string{routerPodLabel: p.Names.Pool}},
+			UnhealthyPodEvictionPolicy: new(policyv1.AlwaysAllow),
+		},
+	}
+}

@@ -36,7 +36,8 @@ type deploymentPatch struct {
 }
 
 type patchMetadata struct {
-	Name string `json:"name"`
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 type deploymentSpecPart struct {
