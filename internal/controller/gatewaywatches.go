@@ -11,6 +11,7 @@ import (
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -31,6 +32,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
+	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
 // indexGateways indexes Workspaces over the Gateways that they are offered at and what they claim there.
@@ -101,6 +103,38 @@ func (r *Reconciler) optionalHandler(mgr manager.Manager, kind client.Object) ha
 // workspacesOfRelease are the one whose pool it is, or all whose requests the router reads.
 func (r *Reconciler) workspacesOfRelease(ctx context.Context, obj client.Object) []ctrl.Request {
 	return append(workspaceOf(ctx, obj), r.workspacesOfRouter(ctx, obj)...)
+}
+
+// workspacesOfInstalled are those whose requests a router reads that a Deployment or a pod belongs to. Nobody reads pods
+// while one of them serves.
+func (r *Reconciler) workspacesOfInstalled(ctx context.Context, obj client.Object) []ctrl.Request {
+	router, ok := installedRouter(ctx, r.client, r.apis, obj)
+	if _, isPod := obj.(*corev1.Pod); !ok || isPod && router.Serves() {
+		return nil
+	}
+	return r.workspacesOfRouter(ctx, router.Release)
+}
+
+// gatewayOfInstalled maps the Deployment of a router to its Gateway.
+func (g *routers) gatewayOfInstalled(ctx context.Context, obj client.Object) []ctrl.Request {
+	router, ok := installedRouter(ctx, g.client, g.apis, obj)
+	if !ok {
+		return nil
+	}
+	return gatewayOf(ctx, router.Release)
+}
+
+// installedRouter is the router that a Deployment or a pod belongs to, if it has a release.
+func installedRouter(ctx context.Context, from client.Reader, apis *optionalAPIs, obj client.Object) (status.Router, bool) {
+	name := observe.RouterOf(obj)
+	if name == "" || !apis.current().Flux {
+		return status.Router{}, false
+	}
+	router, err := observe.ReadRouter(ctx, from, client.ObjectKey{Namespace: obj.GetNamespace(), Name: name})
+	if err != nil {
+		log.FromContext(ctx).Error(err, "reading the router that something belongs to", "object", client.ObjectKeyFromObject(obj))
+	}
+	return router, err == nil && router.Release != nil
 }
 
 func (r *Reconciler) workspacesAtGateway(ctx context.Context, obj client.Object) []ctrl.Request {

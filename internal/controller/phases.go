@@ -11,9 +11,7 @@ import (
 	"strings"
 	"time"
 
-	fluxmeta "github.com/fluxcd/pkg/apis/meta"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,13 +26,6 @@ import (
 )
 
 const (
-	// requestedAt makes Flux reconcile an object at once.
-	requestedAt = "reconcile.fluxcd.io/requestedAt"
-	// repairInterval is how long a repair that was asked for gets before it is asked for again.
-	repairInterval = 30 * time.Second
-	// showInterval is how long what a release installed gets to show in our caches: each kind has a watch of its own, and
-	// that of the release can be the first to tell.
-	showInterval = 2 * time.Second
 	// eventInterval is how long the event of a write gets. A write that changed nothing has none.
 	eventInterval = 5 * time.Second
 	// takenInterval is how often a name that somebody else has is tried again: objects that are not ours are not watched.
@@ -221,22 +212,12 @@ func (r *run) repair(ctx context.Context) error {
 	if !status.NeedsRepair(r.input()) {
 		return nil
 	}
-	ready := meta.FindStatusCondition(release.Status.Conditions, fluxmeta.ReadyCondition)
-	if age := r.now.Sub(ready.LastTransitionTime.Time); age >= 0 && age < showInterval {
-		r.repairAfter = showInterval - age
-		return nil
+	asked, again, err := askForRepair(ctx, r.applier, release, r.now)
+	r.repairAfter = again
+	if asked {
+		r.metrics.RepairRequested()
 	}
-	last, err := time.Parse(time.RFC3339Nano, release.Annotations[requestedAt])
-	if err == nil && r.now.Sub(last) < repairInterval {
-		r.repairAfter = last.Add(repairInterval).Sub(r.now)
-		return nil
-	}
-	r.repairAfter = repairInterval
-	if err := r.applier.Annotate(ctx, release, requestedAt, r.now.UTC().Format(time.RFC3339Nano)); err != nil {
-		return err
-	}
-	r.metrics.RepairRequested()
-	return nil
+	return err
 }
 
 // report computes the status and writes it if it differs. While the caches are behind a write of ours, its event brings us
@@ -275,19 +256,25 @@ func (r *run) result() (ctrl.Result, error) {
 		waiting, isWaiting := errors.AsType[*outcome.Waiting](err)
 		_, isTerminal := errors.AsType[*outcome.Terminal](err)
 		switch {
-		case isWaiting && waiting.After > 0 && (again == 0 || waiting.After < again):
-			again = waiting.After
-		case err != nil && !isWaiting && !isTerminal:
+		case isWaiting:
+			again = sooner(again, waiting.After)
+		case err != nil && !isTerminal:
 			failures = append(failures, err)
 		}
 	}
-	if r.repairAfter > 0 && (again == 0 || r.repairAfter < again) {
-		again = r.repairAfter
-	}
-	if r.withheld && (again == 0 || eventInterval < again) {
-		again = eventInterval
+	again = sooner(again, r.repairAfter)
+	if r.withheld {
+		again = sooner(again, eventInterval)
 	}
 	return ctrl.Result{RequeueAfter: jitter(again)}, errors.Join(failures...)
+}
+
+// sooner is the shorter of two waits, of which 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // jitter spreads what was set up at the same time: up to a tenth later.

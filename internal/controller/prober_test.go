@@ -77,8 +77,12 @@ func TestProber(t *testing.T) {
 			{"nothing is new", func() {}, time.Minute, "a", bypassed, 0, [2]int{0, 2}},
 			{"it is picked again", func() { f.becomes(picked, nil) }, probeInterval, "a", proved, 1, [2]int{1, 1}},
 			{"something changes", func() {}, time.Second / 2, "b", proved, 1, [2]int{1, 1}},
-			{"it cannot be reached", func() { f.becomes(probe.Answer{}, errors.New("x: refused")) }, time.Hour, "b",
-				status.Proof{Known: true, Gateway: "front", Problem: "x: refused"}, 1, [2]int{10, 30}},
+			{
+				"it cannot be reached", func() { f.becomes(probe.Answer{}, errors.New("x: refused")) }, time.Hour, "b",
+				status.Proof{Known: true, Gateway: "front", Problem: "x: refused"},
+				1,
+				[2]int{10, 30},
+			},
 			{"nobody wants to know any more", func() { p.forget(key) }, time.Hour, "", status.Proof{}, 0, [2]int{0, 0}},
 		} {
 			f.count()

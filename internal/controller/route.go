@@ -147,7 +147,7 @@ func (r *run) gates() ([]gate, bool) {
 func (r *run) state(gates []gate) string {
 	parts := []string{fmt.Sprintf("%v", gates), strings.Join(r.plan.Route.Models, ",")}
 	for _, obj := range slices.Concat(
-		objects(r.routing.Gateways), objects(r.routing.Foreign), objects(r.routing.Rules), objects(r.routing.Routers),
+		objects(r.routing.Gateways), objects(r.routing.Foreign), objects(r.routing.Rules), r.routerObjects(),
 		[]client.Object{r.children.InferencePool, r.children.EPP},
 	) {
 		parts = append(parts, version(obj))
@@ -167,6 +167,18 @@ func (r *run) state(gates []gate) string {
 	// Caches list in the order of maps.
 	slices.Sort(unordered)
 	return strings.Join(append(parts, unordered...), "|")
+}
+
+// routerObjects are what is known of body-based routing at the Gateways.
+func (r *run) routerObjects() []client.Object {
+	var all []client.Object
+	for _, router := range r.routing.Routers {
+		all = append(all, router.Release)
+		if router.Deployment != nil {
+			all = append(all, router.Deployment)
+		}
+	}
+	return all
 }
 
 func version(obj client.Object) string {

@@ -13,6 +13,8 @@ import (
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	sourcev1 "github.com/fluxcd/source-controller/api/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
@@ -31,6 +33,7 @@ import (
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/apply"
+	"github.com/workspace-operator/workspace-operator/internal/metrics"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/render/pool"
@@ -44,6 +47,7 @@ type routers struct {
 	routes  client.Reader
 	applier *apply.Applier
 	apis    *optionalAPIs
+	metrics *metrics.Metrics
 	config  configv1alpha1.Configuration
 	// namespace is the operator's own, where the list of models is served.
 	namespace string
@@ -51,7 +55,8 @@ type routers struct {
 }
 
 func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	if served := g.apis.current(); !served.Routes() || !served.Grants() || !served.Flux {
+	served := g.apis.current()
+	if !served.Routes() {
 		return ctrl.Result{}, nil
 	}
 	gateway := &gatewayv1.Gateway{}
@@ -64,7 +69,11 @@ func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	cached, err := g.cached(ctx, gateway)
+	// What is missing the Workspaces say. What is not wanted any more goes all the same.
+	if len(workspaces) > 0 && (!served.Grants() || !served.Flux) {
+		return ctrl.Result{}, nil
+	}
+	cached, err := g.cached(ctx, gateway, served)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -78,7 +87,11 @@ func (g *routers) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result,
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: jitter(again)}, g.remove(ctx, gateway, cached, wanted)
+	if err := g.remove(ctx, gateway, cached, wanted); err != nil || len(wanted) == 0 {
+		return ctrl.Result{}, err
+	}
+	repair, err := g.repair(ctx, gateway)
+	return ctrl.Result{RequeueAfter: jitter(sooner(again, repair))}, err
 }
 
 // apply writes what is wanted at a Gateway. What cannot be written of the router keeps back the rest of it, but not the
@@ -169,16 +182,25 @@ func (g *routers) workspaces(ctx context.Context, gateway *gatewayv1.Gateway) ([
 	return workspaces, nil
 }
 
-// cached returns what the caches hold of the router of a Gateway and of its list of models.
-func (g *routers) cached(ctx context.Context, gateway *gatewayv1.Gateway) ([]client.Object, error) {
+// cached returns what the caches hold of the router of a Gateway and of its list of models, as far as their APIs are served.
+func (g *routers) cached(ctx context.Context, gateway *gatewayv1.Gateway, served observe.APIs) ([]client.Object, error) {
 	var found []client.Object
 	key := types.NamespacedName{Namespace: gateway.Namespace, Name: plan.RouterName(gateway.Name)}
 	grant := types.NamespacedName{Namespace: g.namespace, Name: g.config.Gateway.BodyBasedRouting.ModelsService + "-" + gateway.Namespace}
 	for _, one := range []struct {
-		from client.Reader
-		key  types.NamespacedName
-		obj  client.Object
-	}{{g.client, key, &sourcev1.OCIRepository{}}, {g.client, key, &helmv2.HelmRelease{}}, {g.routes, grant, &gatewayv1beta1.ReferenceGrant{}}} {
+		from   client.Reader
+		key    types.NamespacedName
+		obj    client.Object
+		served bool
+	}{
+		{g.client, key, &sourcev1.OCIRepository{}, served.Flux},
+		{g.client, key, &helmv2.HelmRelease{}, served.Flux},
+		{g.client, key, &policyv1.PodDisruptionBudget{}, true},
+		{g.routes, grant, &gatewayv1beta1.ReferenceGrant{}, served.Grants()},
+	} {
+		if !one.served {
+			continue
+		}
 		err := one.from.Get(ctx, one.key, one.obj)
 		if client.IgnoreNotFound(err) != nil {
 			return nil, fmt.Errorf("reading what belongs to the router %s: %w", key, err)
@@ -220,15 +242,17 @@ func find(in []client.Object, like client.Object) client.Object {
 	return nil
 }
 
-// build returns the controller, which watches Workspaces; the other watches start when their APIs are served, and all tells
-// of that.
-func (g *routers) build(mgr manager.Manager, all <-chan event.GenericEvent) (controller.Controller, error) {
+// build returns the controller, which watches Workspaces, what Flux installed, and budgets, whose witness it is given; the
+// other watches start when their APIs are served, and all tells of that.
+func (g *routers) build(mgr manager.Manager, all <-chan event.GenericEvent, budgets witness) (controller.Controller, error) {
 	atGateways := func(_ context.Context, obj client.Object) []ctrl.Request {
 		return requestsOf(plan.ParentsOf(obj.(*v1beta1.Workspace), g.config.Gateway.Default))
 	}
 	return ctrl.NewControllerManagedBy(mgr).Named("body-based-routing").
 		Watches(&v1beta1.Workspace{}, handler.EnqueueRequestsFromMapFunc(atGateways), claimsMove()).
 		WatchesRawSource(source.Channel(all, handler.EnqueueRequestsFromMapFunc(g.everyGateway))).
+		Watches(&appsv1.Deployment{}, handler.EnqueueRequestsFromMapFunc(g.gatewayOfInstalled), changed()).
+		Watches(&policyv1.PodDisruptionBudget{}, forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(gatewayOf), witness: budgets}, changed()).
 		Build(g)
 }
 

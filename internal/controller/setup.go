@@ -106,8 +106,11 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 	if err != nil {
 		return fmt.Errorf("building the Workspace controller: %w", err)
 	}
-	g := &routers{client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, config: o.Config, namespace: o.Namespace, strangers: r.strangers}
-	routing, err := g.build(mgr, gateways)
+	g := &routers{
+		client: mgr.GetClient(), routes: routes.GetCache(), applier: r.applier, apis: apis, metrics: r.metrics, config: o.Config, namespace: o.Namespace,
+		strangers: r.strangers,
+	}
+	routing, err := g.build(mgr, gateways, r.witnessOf(mgr, &policyv1.PodDisruptionBudget{}).ofOthers())
 	if err != nil {
 		return fmt.Errorf("building the controller of body-based routing: %w", err)
 	}
@@ -203,6 +206,8 @@ func (r *Reconciler) build(mgr manager.Manager, o Options, all <-chan event.Gene
 		For(&v1beta1.Workspace{}, ctrlPredicates()).
 		WatchesRawSource(source.Channel(all, background{handler.EnqueueRequestsFromMapFunc(r.everyWorkspace)})).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(workspaceOf), changed()).
+		Watches(&corev1.Pod{}, background{handler.EnqueueRequestsFromMapFunc(r.workspacesOfInstalled)}, changed()).
+		Watches(&appsv1.Deployment{}, background{handler.EnqueueRequestsFromMapFunc(r.workspacesOfInstalled)}, changed()).
 		Watches(&corev1.Node{}, background{handler.EnqueueRequestsFromMapFunc(r.workspacesOnNode)}, changed()).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.workspacesWithConfig), changed()).
 		Watches(&corev1.ConfigMap{}, r.childHandler(mgr, &corev1.ConfigMap{}), changed()).

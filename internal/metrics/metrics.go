@@ -58,7 +58,7 @@ func New() *Metrics {
 		}, []string{"kind"}),
 		requests: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "kaito_workspace_pool_repair_requests_total",
-			Help: "Times that Flux was asked to look at a pool at once, because something that it had installed was gone or changed.",
+			Help: "Times that Flux was asked to look at a pool, or at body-based routing, at once, because something that it had installed was gone or changed.",
 		}),
 	}
 	// A counter that begins at 1 has no increase in Prometheus' eyes.
@@ -111,7 +111,7 @@ func (m *Metrics) Refused(reason string) {
 // Repaired counts an object that was put back as wanted.
 func (m *Metrics) Repaired(kind string) { m.repairs.WithLabelValues(kind).Inc() }
 
-// RepairRequested counts that Flux was asked to repair a pool.
+// RepairRequested counts that Flux was asked to repair a pool, or what routes by the body at a Gateway.
 func (m *Metrics) RepairRequested() { m.requests.Inc() }
 
 // Changing is to be told of a status before it is written: a change of the Workspace begins there.

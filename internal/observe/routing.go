@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -118,8 +117,12 @@ func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.
 		if !p.Route.BodyBased || !apis.Flux {
 			continue
 		}
-		if err := o.router(ctx, parent, &r); err != nil {
+		router, err := ReadRouter(ctx, o.cache, client.ObjectKey{Namespace: parent.Namespace, Name: plan.RouterName(parent.Name)})
+		if err != nil {
 			return r, err
+		}
+		if router.Release != nil {
+			r.Routers = append(r.Routers, router)
 		}
 	}
 	if err := o.toPool(ctx, p, &r); err != nil {
@@ -166,19 +169,6 @@ func (o *Observer) parent(ctx context.Context, parent plan.Parent, r *status.Rou
 	}
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading GatewayClass %s: %w", gateway.Spec.GatewayClassName, err)
-	}
-	return nil
-}
-
-// router adds the release of body-based routing at a Gateway, if it exists.
-func (o *Observer) router(ctx context.Context, parent plan.Parent, r *status.Routing) error {
-	release := &helmv2.HelmRelease{}
-	err := o.cache.Get(ctx, client.ObjectKey{Namespace: parent.Namespace, Name: plan.RouterName(parent.Name)}, release)
-	if err == nil {
-		r.Routers = append(r.Routers, release)
-	}
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("reading the router of Gateway %s: %w", parent, err)
 	}
 	return nil
 }

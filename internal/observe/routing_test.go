@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -133,6 +134,40 @@ func TestRoutingNoNews(t *testing.T) {
 		options := observe.RoutingCacheOptions(untouched)
 		if diff := cmp.Diff(ingest(t, options, c.before), ingest(t, options, c.after)); diff != "" {
 			t.Errorf("%s: the cache takes it for a change:\n%s", name, diff)
+		}
+	}
+}
+
+// TestRouterNoNews: all Workspaces of a Gateway look when its router changes, so what they do not read is no change.
+func TestRouterNoNews(t *testing.T) {
+	t.Parallel()
+	router := func(change func(*appsv1.Deployment)) *appsv1.Deployment {
+		d := &appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{
+				v1beta1.LabelWorkspace: "", v1beta1.LabelGateway: "shared-bbr", "helm.toolkit.fluxcd.io/name": "shared-bbr",
+			}},
+			Spec:   appsv1.DeploymentSpec{Replicas: new(int32(2))},
+			Status: appsv1.DeploymentStatus{ObservedGeneration: 1, Replicas: 2, ReadyReplicas: 2, AvailableReplicas: 2},
+		}
+		change(d)
+		return d
+	}
+	options := cacheOptions(t)
+	whole := ingest(t, options, router(func(*appsv1.Deployment) {}))
+	for name, c := range map[string]struct {
+		change func(*appsv1.Deployment)
+		news   bool
+	}{
+		"one of two restarts": {func(d *appsv1.Deployment) { d.Status.ReadyReplicas, d.Status.AvailableReplicas = 1, 1 }, false},
+		"a rollout": {func(d *appsv1.Deployment) {
+			d.Status.Replicas, d.Status.UpdatedReplicas, d.Status.ObservedGeneration = 3, 1, 2
+		}, false},
+		"nobody serves":     {func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 0 }, true},
+		"scaled to nothing": {func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32(0)) }, true},
+	} {
+		diff := cmp.Diff(whole, ingest(t, options, router(c.change)))
+		if (diff != "") != c.news {
+			t.Errorf("%s: news is %t, want %t:\n%s", name, diff != "", c.news, diff)
 		}
 	}
 }

@@ -29,16 +29,7 @@ import (
 func (t *texts) trimChild(obj client.Object) {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
-		o.Spec = appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}
-		o.Status.Conditions = slices.DeleteFunc(o.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
-			return c.Type != appsv1.DeploymentReplicaFailure
-		})
-		if len(o.Status.Conditions) == 0 {
-			o.Status.Conditions = nil
-		}
-		if o.Labels[helmReleaseLabel] != "" {
-			o.Annotations = nil
-		}
+		trimDeployment(o)
 	case *appsv1.StatefulSet:
 		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}
 	case *corev1.Service:
@@ -60,6 +51,23 @@ func (t *texts) trimChild(obj client.Object) {
 		return
 	}
 	t.metadata(obj)
+}
+
+func trimDeployment(o *appsv1.Deployment) {
+	o.Spec = appsv1.DeploymentSpec{Replicas: o.Spec.Replicas}
+	o.Status.Conditions = slices.DeleteFunc(o.Status.Conditions, func(c appsv1.DeploymentCondition) bool {
+		return c.Type != appsv1.DeploymentReplicaFailure
+	})
+	if len(o.Status.Conditions) == 0 {
+		o.Status.Conditions = nil
+	}
+	if o.Labels[helmReleaseLabel] != "" {
+		o.Annotations = nil
+	}
+	if RouterOf(o) != "" {
+		// Any change is news for all Workspaces of the Gateway, and all that they ask is whether one pod serves.
+		o.Status = appsv1.DeploymentStatus{AvailableReplicas: min(o.Status.AvailableReplicas, 1), Conditions: o.Status.Conditions}
+	}
 }
 
 // only is what a map has of some keys, or nil.

@@ -59,7 +59,8 @@ func play(t *testing.T, c statustest.Case) []outcome {
 		for _, broken := range invariants(in, next) {
 			t.Errorf("%s: %s", step.Name, broken)
 		}
-		outcomes = append(outcomes, difference(step, now, next, status.NeedsRepair(in)))
+		router := slices.ContainsFunc(in.Routing.Routers, status.Router.NeedsRepair)
+		outcomes = append(outcomes, difference(step, now, next, status.NeedsRepair(in) || router))
 		now = next
 		values.add(now)
 		for condition, want := range step.Values {

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -18,30 +17,6 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/plan"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
-
-// bodyRouter says whether somebody reads the model's name from the body; without that no route matches.
-func bodyRouter(in Input, parent plan.Parent) verdict {
-	if !in.Plan.Route.BodyBased {
-		return verdict{}
-	}
-	name := plan.RouterName(parent.Name)
-	at := slices.IndexFunc(in.Routing.Routers, func(r *helmv2.HelmRelease) bool { return r.Namespace == parent.Namespace && r.Name == name })
-	if at < 0 {
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing is not there yet", parent.Namespace, name)
-	}
-	ready := readyOf(in.Routing.Routers[at].Status.Conditions)
-	switch {
-	case ready != nil && ready.Status == metav1.ConditionTrue:
-		return verdict{}
-	// It goes on working while Flux looks at it again.
-	case ready != nil && (ready.Status == metav1.ConditionUnknown || transient(ready.Reason)) && wasReady(in):
-		return verdict{}
-	case ready == nil:
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing is being installed", parent.Namespace, name)
-	default:
-		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s/%s of body-based routing: %s: %s", parent.Namespace, name, ready.Reason, ready.Message)
-	}
-}
 
 func wasReady(in Input) bool {
 	c := previous(in, v1beta1.ConditionRouteReady)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
@@ -32,8 +31,8 @@ type Routing struct {
 	Foreign []*gatewayv1.HTTPRoute
 	// Rules are the DestinationRules of others that Istio may follow on the way to the Endpoint Picker, sorted.
 	Rules []*route.DestinationRule
-	// Routers are the releases of body-based routing at the Gateways, as far as they exist.
-	Routers []*helmv2.HelmRelease
+	// Routers are what body-based routing at the Gateways consists of, as far as it exists.
+	Routers []Router
 	// Strangers say what has a router's name and is not ours, by namespace/name of the Gateway.
 	Strangers map[string]string
 	// Proof is what came of a request through each Gateway.

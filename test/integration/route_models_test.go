@@ -15,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -103,10 +102,7 @@ func byModel(s *scene) {
 	router := &helmv2.HelmRelease{}
 	s.Expect(s.get(router, "front-bbr")).To(gomega.BeTrue())
 	s.Expect(metav1.GetControllerOf(router).Kind).To(gomega.Equal("Gateway"))
-	s.status(router, func() {
-		router.Status.ObservedGeneration = router.Generation
-		meta.SetStatusCondition(&router.Status.Conditions, metav1.Condition{Type: "Ready", Status: metav1.ConditionTrue, Reason: "InstallSucceeded"})
-	})
+	s.routerDeploys("front-bbr")
 	s.expect("phi", "RouteReady=True RouteReady")
 
 	s.step("a second model")
@@ -142,7 +138,7 @@ func byModel(s *scene) {
 	s.Expect(s.get(router, "front-bbr")).To(gomega.BeTrue())
 	ws := s.expect("phi", "RouteReady=True RouteReady")
 	s.edit(ws, func() { ws.Inference.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} })
-	for _, obj := range []client.Object{&helmv2.HelmRelease{}, &sourcev1.OCIRepository{}} {
+	for _, obj := range routerObjects() {
 		s.gone(obj, "front-bbr")
 	}
 	s.gone(&gatewayv1.HTTPRoute{}, "front-bbr-models")

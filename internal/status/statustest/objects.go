@@ -23,6 +23,9 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
+// installedBy is put by helm-controller on everything that it installs.
+const installedBy = "helm.toolkit.fluxcd.io/name"
+
 // Object is any object of the world.
 type Object interface {
 	metav1.Object
@@ -69,18 +72,21 @@ func Children(objects map[string]Object) status.Children {
 		switch o := objects[name].(type) {
 		case *appsv1.Deployment:
 			// The model's and the endpoint picker's carry the Workspace's name; only Helm's says who installed it.
-			if o.Labels[helmv2.GroupVersion.Group+"/name"] != "" {
+			switch {
+			case o.Labels[v1beta1.LabelWorkspace] == "":
+			case o.Labels[installedBy] != "":
 				c.EPP = o
-			} else {
+			default:
 				c.Deployments = append(c.Deployments, o)
 			}
 		case *appsv1.StatefulSet:
 			c.StatefulSets = append(c.StatefulSets, o)
 		case *corev1.Pod:
-			if o.Labels[v1beta1.LabelEndpointPicker] == "" {
-				c.Pods = append(c.Pods, o)
-			} else {
+			switch {
+			case o.Labels[v1beta1.LabelEndpointPicker] != "":
 				c.EPPPods = append(c.EPPPods, o)
+			case o.Labels[v1beta1.LabelGateway] == "":
+				c.Pods = append(c.Pods, o)
 			}
 		case *sourcev1.OCIRepository:
 			c.Repository = o
@@ -114,7 +120,25 @@ func Routing(objects map[string]Object) status.Routing {
 			r.Rules = append(r.Rules, o)
 		case *helmv2.HelmRelease:
 			if o.Labels[v1beta1.LabelGateway] != "" {
-				r.Routers = append(r.Routers, o)
+				r.Routers = append(r.Routers, router(o, objects))
+			}
+		}
+	}
+	return r
+}
+
+// router is what belongs to a release of body-based routing.
+func router(release *helmv2.HelmRelease, objects map[string]Object) status.Router {
+	r := status.Router{Release: release}
+	for _, name := range slices.Sorted(maps.Keys(objects)) {
+		switch o := objects[name].(type) {
+		case *appsv1.Deployment:
+			if o.Namespace == release.Namespace && o.Name == release.Name && o.Labels[installedBy] == release.Name {
+				r.Deployment = o
+			}
+		case *corev1.Pod:
+			if o.Namespace == release.Namespace && o.Labels[v1beta1.LabelGateway] == release.Name {
+				r.Pods = append(r.Pods, o)
 			}
 		}
 	}
