@@ -60,6 +60,11 @@ func gateOn() map[string]any {
 // render returns the release that the values make, without a cluster to look at.
 func render(t *testing.T, with map[string]any) (*releasev1.Release, error) {
 	t.Helper()
+	return renderChart(t, load(t), with)
+}
+
+func renderChart(t *testing.T, chart *chartv2.Chart, with map[string]any) (*releasev1.Release, error) {
+	t.Helper()
 	do := action.NewInstall(action.NewConfiguration())
 	do.DryRunStrategy, do.WaitStrategy = action.DryRunClient, kube.HookOnlyStrategy
 	do.ReleaseName, do.Namespace = releaseName, namespace
@@ -69,7 +74,7 @@ func render(t *testing.T, with map[string]any) (*releasev1.Release, error) {
 		t.Fatal(err)
 	}
 	do.KubeVersion = version
-	rendered, err := do.RunWithContext(t.Context(), load(t), with)
+	rendered, err := do.RunWithContext(t.Context(), chart, with)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"helm.sh/helm/v4/pkg/action"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
 	"helm.sh/helm/v4/pkg/kube"
 	releasev1 "helm.sh/helm/v4/pkg/release/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -106,26 +107,38 @@ func (s *server) helm(t *testing.T, in string) *action.Configuration {
 // install is `helm upgrade --install` without --wait: nothing runs the pods here.
 func (s *server) install(t *testing.T, with map[string]any) (*releasev1.Release, error) {
 	t.Helper()
-	return s.installAs(t, releaseName, namespace, with)
+	if _, err := s.helm(t, namespace).Releases.Last(releaseName); err != nil {
+		return s.installAs(t, releaseName, namespace, with)
+	}
+	// An upgrade without values would take those of the release before.
+	return s.upgrade(t, load(t), with, func(do *action.Upgrade) { do.ResetValues = true })
 }
 
 func (s *server) installAs(t *testing.T, name, in string, with map[string]any) (*releasev1.Release, error) {
 	t.Helper()
-	configuration := s.helm(t, in)
-	if _, err := configuration.Releases.Last(name); err != nil {
-		do := action.NewInstall(configuration)
-		do.ReleaseName, do.Namespace, do.WaitStrategy = name, in, kube.HookOnlyStrategy
-		result, err := do.RunWithContext(t.Context(), load(t), with)
-		if err != nil {
-			return nil, err
-		}
-		return released(t, result), nil
+	do := action.NewInstall(s.helm(t, in))
+	do.ReleaseName, do.Namespace = name, in
+	return s.installChart(t, do, load(t), with)
+}
+
+// installChart is `helm install` of a chart with flags.
+func (s *server) installChart(t *testing.T, do *action.Install, chart *chartv2.Chart, with map[string]any) (*releasev1.Release, error) {
+	t.Helper()
+	do.WaitStrategy = kube.HookOnlyStrategy
+	result, err := do.RunWithContext(t.Context(), chart, with)
+	if err != nil {
+		return nil, err
 	}
-	do := action.NewUpgrade(configuration)
-	do.Namespace, do.WaitStrategy = in, kube.HookOnlyStrategy
-	// An upgrade without values would take those of the release before.
-	do.ResetValues = true
-	result, err := do.RunWithContext(t.Context(), name, load(t), with)
+	return released(t, result), nil
+}
+
+// upgrade is `helm upgrade` to a chart, with flags.
+func (s *server) upgrade(t *testing.T, chart *chartv2.Chart, with map[string]any, flags func(*action.Upgrade)) (*releasev1.Release, error) {
+	t.Helper()
+	do := action.NewUpgrade(s.helm(t, namespace))
+	do.Namespace, do.WaitStrategy = namespace, kube.HookOnlyStrategy
+	flags(do)
+	result, err := do.RunWithContext(t.Context(), releaseName, chart, with)
 	if err != nil {
 		return nil, err
 	}

@@ -15,3 +15,16 @@ of the repository's own host; internal/plan.Image does the same for what the ope
 {{- $ref -}}:{{- .image.tag | default .defaultTag -}}
 {{- with .image.digest }}@{{ . }}{{ end -}}
 {{- end -}}
+
+{{/*
+The operator's own image. A release pins it, but only as it is: the digest would go on meaning this release's program
+beside a tag or repository that somebody chose, and the digest is what is pulled. Neither is it a value, which
+--reuse-values would carry into the next release.
+*/}}
+{{- define "workspace.ownImage" -}}
+{{- $image := .Values.image -}}
+{{- if and (eq $image.repository "ghcr.io/workspace-operator/workspace-controller") (not $image.tag) (not $image.digest) -}}
+{{- $image = merge (dict "digest" (index (.Chart.Annotations | default dict) "kaito.sh/image-digest")) $image -}}
+{{- end -}}
+{{- include "workspace.image" (dict "registry" .Values.registry "image" $image "defaultTag" .Chart.AppVersion) -}}
+{{- end -}}

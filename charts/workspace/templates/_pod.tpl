@@ -27,7 +27,7 @@ volumes:
 {{- end -}}
 
 {{- define "workspace.container" -}}
-image: {{ include "workspace.image" (dict "registry" .Values.registry "image" .Values.image "defaultTag" .Chart.AppVersion) }}
+image: {{ include "workspace.ownImage" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 env:
 - name: POD_NAMESPACE

@@ -32,9 +32,11 @@ func Chart(dir, version, digest, into string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			return replaceLine(text, "appVersion", version)
+			if text, err = replaceLine(text, "appVersion", version); err != nil || digest == "" {
+				return text, err
+			}
+			return replaceLine(text, "  kaito.sh/image-digest", digest)
 		},
-		"values.yaml": func(text string) (string, error) { return pin(text, digest) },
 	}
 	if err := os.MkdirAll(into, 0o755); err != nil {
 		return "", err
@@ -57,18 +59,6 @@ func replaceLine(text, key, value string) (string, error) {
 		return "", fmt.Errorf("there is not exactly one line %s", key)
 	}
 	return pattern.ReplaceAllString(text, key+": "+value), nil
-}
-
-// pin sets image.digest, the first digest of the file.
-func pin(text, digest string) (string, error) {
-	if digest == "" {
-		return text, nil
-	}
-	const empty = `  digest: ""`
-	if !strings.Contains(text, empty) {
-		return "", fmt.Errorf("there is no line %q", empty)
-	}
-	return strings.Replace(text, empty, "  digest: "+digest, 1), nil
 }
 
 func pack(w io.Writer, dir, name string, change map[string]func(string) (string, error)) error {

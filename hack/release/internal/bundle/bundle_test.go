@@ -24,8 +24,9 @@ func chart(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "workspace")
 	for name, text := range map[string]string{
-		"Chart.yaml":          "name: workspace\nversion: 0.1.0-dev\nappVersion: v0.1.0-dev\ndependencies:\n- name: flux\n  version: 0.1.0\n",
-		"values.yaml":         "image:\n  digest: \"\"\nconfig:\n  chart:\n    digest: \"\"\n",
+		"Chart.yaml": "name: workspace\nversion: 0.1.0-dev\nappVersion: v0.1.0-dev\ndependencies:\n- name: flux\n  version: 0.1.0\n" +
+			"annotations:\n  kaito.sh/image-digest: \"\"\n",
+		"values.yaml":         "image:\n  digest: \"\"\n",
 		"templates/some.yaml": "kind: ConfigMap\n",
 	} {
 		file := filepath.Join(dir, name)
@@ -50,8 +51,9 @@ func TestChart(t *testing.T) {
 		t.Errorf("wrote %s, want %s", file, want)
 	}
 	want := map[string]string{
-		"workspace/Chart.yaml":          "name: workspace\nversion: 1.2.3-rc.1\nappVersion: v1.2.3-rc.1\ndependencies:\n- name: flux\n  version: 0.1.0\n",
-		"workspace/values.yaml":         "image:\n  digest: " + digest + "\nconfig:\n  chart:\n    digest: \"\"\n",
+		"workspace/Chart.yaml": "name: workspace\nversion: 1.2.3-rc.1\nappVersion: v1.2.3-rc.1\ndependencies:\n- name: flux\n  version: 0.1.0\n" +
+			"annotations:\n  kaito.sh/image-digest: " + digest + "\n",
+		"workspace/values.yaml":         "image:\n  digest: \"\"\n",
 		"workspace/templates/some.yaml": "kind: ConfigMap\n",
 	}
 	if diff := cmp.Diff(want, unpack(t, file)); diff != "" {
