@@ -24,7 +24,6 @@ import (
 	helmregistry "helm.sh/helm/v4/pkg/registry"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -59,37 +58,11 @@ func newPool(t *testing.T, s *server, all objects) *poolOf {
 			Chart:    config.Chart, EPP: config.EndpointPicker, Flux: config.Flux,
 		},
 	}}
-	if account := config.Flux.ServiceAccountName; account != "" {
-		s.installer(t, account, all)
+	if config.Flux.ServiceAccountName != "" {
+		s.installers(t)
 	}
 	act(t, p.makeAvailable)
 	return p
-}
-
-// installer is an account for one namespace, with the rights that docs/security.md lists for it: those that the chart gives
-// helm-controller when nobody is impersonated.
-func (s *server) installer(t *testing.T, account string, all objects) {
-	t.Helper()
-	var role rbacv1.ClusterRole
-	convert(t, rendered(t, gateOn()).one(t, "ClusterRole", releaseName+"-pool-charts").Object, &role)
-	meta := metav1.ObjectMeta{Namespace: "models", Name: account}
-	for _, object := range []client.Object{
-		&corev1.ServiceAccount{ObjectMeta: meta},
-		&rbacv1.Role{ObjectMeta: meta, Rules: role.Rules},
-		&rbacv1.RoleBinding{
-			ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: account},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "models", Name: account}},
-		},
-	} {
-		if err := s.Create(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, role := range all.of("ClusterRole") {
-		if role.GetName() == releaseName+"-pool-charts" {
-			t.Error("helm-controller has rights of its own")
-		}
-	}
 }
 
 func chartRegistry(t *testing.T, versions ...string) string {

@@ -119,10 +119,15 @@ func (q question) text() string {
 // ask is a SubjectAccessReview, which is what kubectl auth can-i sends.
 func (s *server) ask(t *testing.T, account string, q question) bool {
 	t.Helper()
+	return s.askAs(t, "system:serviceaccount:"+namespace+":"+account, q)
+}
+
+func (s *server) askAs(t *testing.T, user string, q question) bool {
+	t.Helper()
 	resource, subresource, _ := strings.Cut(q.resource, "/")
 	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-		User:   "system:serviceaccount:" + namespace + ":" + account,
-		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace, "system:authenticated"},
+		User:   user,
+		Groups: []string{"system:serviceaccounts", "system:authenticated"},
 		ResourceAttributes: &authorizationv1.ResourceAttributes{
 			Verb: q.verb, Group: q.group, Resource: resource, Subresource: subresource, Namespace: q.namespace, Name: q.name,
 		},

@@ -114,11 +114,11 @@ subjects:
 {{- end }}
 
 {{/*
-helm-controller's rights to install the pool charts itself, unless it acts as another account: everywhere, or only in the
-namespaces that the values name.
+What installing the pool charts takes, and who has it: helm-controller, everywhere or only in the namespaces that the values
+name. If it acts as another account the role is nobody's until the user gives it to those accounts; then it must not come
+and go with the setting, and follows the other values in every release.
 */}}
 {{- define "flux.chartRights" }}
-{{- if not .root.Values.config.flux.serviceAccountName }}
 {{- $part := dict "name" "helm-controller" "root" .root }}
 {{- $name := printf "%s-pool-charts" (include "workspace.fullname" .root) }}
 ---
@@ -130,6 +130,7 @@ metadata:
     {{- include "flux.labels" $part | nindent 4 }}
 rules:
 {{- include "flux.rules.charts" . }}
+{{- if not .root.Values.config.flux.serviceAccountName }}
 {{- range .values.namespaces | default (list "") }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
