@@ -50,7 +50,16 @@ func (m *memory) assume(key string, e entry) {
 func (m *memory) forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.drop(key)
+}
+
+// drop gives the table's room back with its last entry: a map keeps that of the most it ever held, which after a burst is
+// an entry for each object of the cluster.
+func (m *memory) drop(key string) {
 	delete(m.entries, key)
+	if len(m.entries) == 0 {
+		m.entries = map[string]entry{}
+	}
 }
 
 // compare says whether the object is as wanted already, and what a write would amount to if it is not.
@@ -78,7 +87,7 @@ func (m *memory) compare(key, want string, cached client.Object) Result {
 		return Updated
 	case have == want:
 		// The cache says the same now; Edited brings it back. So settled objects are not held twice.
-		delete(m.entries, key)
+		m.drop(key)
 		return Unchanged
 	case !known || last.uid != cached.GetUID() || last.want != want:
 		return Updated

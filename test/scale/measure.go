@@ -113,7 +113,8 @@ func (st *stage) watchDepth(ctx context.Context) func() float64 {
 	ctx, cancel := context.WithCancel(ctx)
 	result := make(chan float64, 1)
 	go func() {
-		tick := time.NewTicker(time.Second)
+		// Each time the controller counts its Workspaces and names those that are not Ready. Prometheus asks every half minute.
+		tick := time.NewTicker(max(time.Second, time.Duration(st.options.n)*time.Second/500))
 		defer tick.Stop()
 		most := 0.0
 		for {
