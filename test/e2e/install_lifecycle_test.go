@@ -43,6 +43,8 @@ func TestInstall(t *testing.T) { //nolint:paralleltest // it is about the whole 
 	l.took("upgrade with changed values")
 	l.upgradePools()
 	l.took("upgrade with a newer pool chart")
+	l.offer()
+	l.took("offer a model at a Gateway")
 	l.switchOff()
 	l.took("gate off")
 	l.switchOn()
@@ -81,7 +83,9 @@ func restricted() map[string]string {
 type lifecycle struct {
 	*installation
 	models, clients *scene
-	requests        *traffic
+	// gateway has a Gateway with body-based routing and a Workspace behind it.
+	gateway  *gatewayScene
+	requests *traffic
 	// started is when the step began that is under way.
 	started time.Time
 	// pods are the model's, which nothing here may replace.
@@ -167,15 +171,16 @@ func (l *lifecycle) switchOff() {
 	ws := &v1beta1.Workspace{}
 	l.models.must(ws, "phi")
 	pool := *ws.Status.InferencePool
-	notes := l.upgrade(gateValue+"false", newPool)
+	notes := l.upgrade(gateValue+"false", newPool, byModel)
 	l.Expect(notes).To(gomega.ContainSubstring("Flux stays until they are gone"))
 	l.models.expect("phi", "Ready=True Ready", "!InferencePoolReady")
 	ws.Status.InferencePool = &pool
 	l.models.until(func() error { return l.models.poolIsGone(ws) })
+	l.withdrawn()
 	l.settles()
 	l.untouched()
 
-	l.upgrade(gateValue+"false", newPool)
+	l.upgrade(gateValue+"false", newPool, byModel)
 	l.Expect(l.deployments()).To(gomega.Equal([]string{chartRelease}))
 	l.settles()
 	l.untouched()
@@ -183,16 +188,19 @@ func (l *lifecycle) switchOff() {
 
 func (l *lifecycle) switchOn() {
 	l.t.Helper()
-	l.upgrade(gateValue+"true", newPool)
+	l.upgrade(gateValue+"true", newPool, byModel)
 	l.models.expectChart(l.models.ready("phi"), "v1.5.0")
+	l.offered()
 	l.Expect(l.deployments()).To(gomega.Equal([]string{"helm-controller", chartRelease, "source-controller"}))
 	l.untouched()
 }
 
-// remove takes the chart away from under a model, which goes on, and its pool, which stays as it is.
+// remove takes the chart away from under a model, which goes on, also for those who ask it through a Gateway with
+// body-based routing, and its pool, which stays as it is.
 func (l *lifecycle) remove() {
 	l.t.Helper()
 	pickers := names(l.models.pickerPods("phi"))
+	through := l.clients.send(l.gateway.routed(routed))
 	l.uninstall()
 	l.eventually(func() error {
 		if left := l.ofChart(); len(left) > 0 {
@@ -205,6 +213,7 @@ func (l *lifecycle) remove() {
 	l.models.must(release, "phi-inferencepool")
 	l.Expect(names(l.models.pickerPods("phi"))).To(gomega.Equal(pickers))
 	l.untouched()
+	through.end()
 
 	l.run("kubectl", "delete", "workspace", orphan, "--namespace", l.models.namespace)
 	l.eventually(func() error {
@@ -215,15 +224,20 @@ func (l *lifecycle) remove() {
 	})
 }
 
-// ofChart is what is left of an uninstalled chart beside what it leaves on purpose: CRDs, and what no chart removes.
+// ofChart is what is left of an uninstalled chart beside what it leaves on purpose: CRDs, what routes need to go on, and
+// what no chart removes.
 func (l *lifecycle) ofChart() []string {
 	l.t.Helper()
 	var left []string
 	for _, object := range l.objects() {
 		kind, _, _ := strings.Cut(object, "/")
-		ofNamespace := strings.Contains(object, "/"+operatorNamespace+"/") || strings.Contains(object, "//"+chartRelease+"-")
-		kept := []string{"leases", "serviceaccounts/" + operatorNamespace + "/default", "configmaps/" + operatorNamespace + "/kube-root-ca.crt"}
-		if ofNamespace && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
+		_, name, ofCluster := strings.Cut(object, "//")
+		ours := strings.Contains(object, "/"+operatorNamespace+"/") || ofCluster && (name == chartRelease || strings.HasPrefix(name, chartRelease+"-"))
+		kept := []string{
+			"leases", "referencegrants", "namespaces//" + operatorNamespace, "secrets/" + operatorNamespace + "/workspace-operator-ca",
+			"serviceaccounts/" + operatorNamespace + "/default", "configmaps/" + operatorNamespace + "/kube-root-ca.crt",
+		}
+		if ours && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
 			left = append(left, object)
 		}
 	}
@@ -233,8 +247,9 @@ func (l *lifecycle) ofChart() []string {
 // installAgain takes up what the uninstalled chart left, and ends what could not end without it.
 func (l *lifecycle) installAgain() {
 	l.t.Helper()
-	l.upgrade(gateValue+"true", newPool)
+	l.upgrade(gateValue+"true", newPool, byModel)
 	l.models.ready("phi")
+	l.offered()
 	l.settles()
 	l.Expect(l.models.get(&helmv2.HelmRelease{}, orphan+"-inferencepool")).To(gomega.BeFalse())
 	l.untouched()
@@ -252,7 +267,7 @@ func (l *lifecycle) removeAll() {
 			l.run("kubectl", "delete", "crd", name)
 		}
 	}
-	l.run("kubectl", "delete", "namespace", operatorNamespace, l.models.namespace, l.clients.namespace)
+	l.run("kubectl", "delete", "namespace", operatorNamespace, l.models.namespace, l.clients.namespace, l.gateway.namespace)
 	l.settles()
 }
 
@@ -261,7 +276,7 @@ func (l *lifecycle) describeIfFailed() {
 		return
 	}
 	for _, args := range [][]string{
-		{"get", "pods,workspaces,helmreleases,ocirepositories", "--all-namespaces", "-o", "wide"},
+		{"get", "pods,workspaces,helmreleases,ocirepositories,gateways,httproutes", "--all-namespaces", "-o", "wide"},
 		{"get", "events", "--namespace", operatorNamespace, "--sort-by=.lastTimestamp"},
 		{"logs", "--namespace", operatorNamespace, "--selector", "app.kubernetes.io/name=workspace", "--tail=20", "--prefix"},
 	} {
