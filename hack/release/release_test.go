@@ -23,25 +23,31 @@ import (
 
 const version = "v9.8.7"
 
-// checkout is a clone of what is committed here.
+// checkout is a clone.
 type checkout struct {
 	dir string
 }
 
-func newCheckout(t *testing.T, name string) checkout {
+// newCheckout clones what is committed here.
+func newCheckout(t *testing.T) checkout {
 	t.Helper()
 	if os.Getenv("RELEASE_TEST") == "" {
 		t.Skip("takes minutes: make release-test")
 	}
-	c := checkout{filepath.Join(t.TempDir(), name)}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", root, c.dir).CombinedOutput(); err != nil {
+	return checkout{root}.clone(t, "first")
+}
+
+func (c checkout) clone(t *testing.T, name string) checkout {
+	t.Helper()
+	copied := checkout{filepath.Join(t.TempDir(), name)}
+	if out, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", c.dir, copied.dir).CombinedOutput(); err != nil {
 		t.Fatalf("cloning: %v: %s", err, out)
 	}
-	return c
+	return copied
 }
 
 func (c checkout) write(t *testing.T, file string) {
@@ -80,7 +86,7 @@ func (c checkout) make(t *testing.T, args ...string) (string, error) {
 // TestRelease makes a release for both platforms and looks at it as who downloads it; then it makes the image again, in
 // another directory and by compiling everything of this module anew.
 func TestRelease(t *testing.T) {
-	c := newCheckout(t, "first")
+	c := newCheckout(t)
 	c.write(t, "dist/scale.jsonl")
 	c.write(t, "dist/release/of-an-earlier-one")
 	if out, err := c.make(t, "release", "VERSION="+version); err != nil {
@@ -91,7 +97,8 @@ func TestRelease(t *testing.T) {
 	digest := strings.TrimSpace(c.read(t, "dist/release/workspace-controller-"+version+".digest"))
 	checkArchive(t, filepath.Join(c.dir, "dist/release/workspace-controller-"+version+".oci.tar"), digest)
 
-	again := newCheckout(t, filepath.Join("a", "longer", "way", "to", "the-second"))
+	// Of the first, not of here, where somebody may commit meanwhile.
+	again := c.clone(t, filepath.Join("a", "longer", "way", "to", "the-second"))
 	forget(t, c.dir)
 	out, err := again.make(t, "images", "VERSION="+version, "GOFLAGS=-trimpath -buildvcs=false -v")
 	if err != nil {
@@ -220,7 +227,7 @@ func forget(t *testing.T, dir string) {
 }
 
 func TestReleaseRefuses(t *testing.T) {
-	c := newCheckout(t, "one")
+	c := newCheckout(t)
 	for want, args := range map[string][]string{
 		"release: say which: make release VERSION=v1.2.3": {"release"},
 		"make release VERSION=v1.2.3":                     {"release", "VERSION=1.2.3"},
