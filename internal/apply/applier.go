@@ -87,10 +87,7 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	if err != nil {
 		return "", err
 	}
-	want, err := contentDigest(content.Object)
-	if err != nil {
-		return "", err
-	}
+	want := contentDigest(content.Object)
 	key := keyOf(content)
 	result := a.memory.compare(key, want, cached)
 	if result == Unchanged || result == Pending {

@@ -23,13 +23,18 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 		if NotedDigest(obj) != "" && obj.GetManagedFields() == nil {
 			return in, nil
 		}
-		digest, err := OwnedDigest(obj, manager)
-		if err != nil {
-			return nil, err
+		fields := ownedFields(obj.GetManagedFields(), manager)
+		// First of all: to convert the field sets of every manager would take longer than all the rest.
+		obj.SetManagedFields(nil)
+		digest := ""
+		if fields != nil {
+			var err error
+			if digest, err = fieldsDigest(obj, fields); err != nil {
+				return nil, err
+			}
 		}
 		obj.SetSelfLink(digest)
 		obj.SetAnnotations(kept(obj.GetAnnotations()))
-		obj.SetManagedFields(nil)
 		trim(obj)
 		return obj, nil
 	}
