@@ -48,69 +48,75 @@ func (f *front) count() int {
 	return n
 }
 
+// moment is what is wanted some time after something was done.
+type moment struct {
+	name  string
+	do    func()
+	after time.Duration
+	// state is what is asked about; empty if nobody wants to know.
+	state string
+	want  status.Proof
+	// news is how often it was told, least and most how often it was asked.
+	news, least, most int
+}
+
 // TestProber: what is asked when, and what is news. Only news costs a reconcile, and that a write at most.
 func TestProber(t *testing.T) {
 	t.Parallel()
-	picked, passed := probe.Answer{Asked: true, Code: 200}, probe.Answer{Code: 200, Own: true}
-	proved := status.Proof{Known: true, Asked: true}
-	bypassed := status.Proof{Known: true, Gateway: "front", Code: 200, Own: true}
-	key := types.NamespacedName{Namespace: "models", Name: "phi"}
-	gates := []gate{{name: "front"}}
 	synctest.Test(t, func(t *testing.T) {
 		f, p := &front{}, newProber()
 		p.ask = f.ask
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- p.Start(ctx) }()
-		for _, step := range []struct {
-			name    string
-			do      func()
-			after   time.Duration
-			state   string
-			want    status.Proof
-			news    int
-			between [2]int
-		}{
-			{"it is asked once", func() { f.becomes(picked, nil) }, time.Minute, "a", proved, 1, [2]int{1, 1}},
-			{"and seldom again", func() {}, time.Hour, "a", proved, 0, [2]int{5, 6}},
-			{"it is passed by", func() { f.becomes(passed, nil) }, 12 * time.Minute, "a", bypassed, 1, [2]int{probeTries, 10}},
-			{"nothing is new", func() {}, time.Minute, "a", bypassed, 0, [2]int{0, 2}},
-			{"it is picked again", func() { f.becomes(picked, nil) }, probeInterval, "a", proved, 1, [2]int{1, 1}},
-			{"something changes", func() {}, time.Second / 2, "b", proved, 1, [2]int{1, 1}},
-			{
-				"it cannot be reached", func() { f.becomes(probe.Answer{}, errors.New("x: refused")) }, time.Hour, "b",
-				status.Proof{Known: true, Gateway: "front", Problem: "x: refused"},
-				1,
-				[2]int{10, 30},
-			},
-			{"nobody wants to know any more", func() { p.forget(key) }, time.Hour, "", status.Proof{}, 0, [2]int{0, 0}},
+		key := types.NamespacedName{Namespace: "models", Name: "phi"}
+		become := func(answer probe.Answer, err error) func() { return func() { f.becomes(answer, err) } }
+		picked, passed := become(probe.Answer{Asked: true, Code: 200}, nil), become(probe.Answer{Code: 200, Own: true}, nil)
+		proved := status.Proof{Known: true, Asked: true}
+		bypassed := status.Proof{Known: true, Gateway: "front", Code: 200, Own: true}
+		silent := status.Proof{Known: true, Gateway: "front", Problem: "x: refused"}
+		for _, m := range []moment{
+			{"it is asked once", picked, time.Minute, "a", proved, 1, 1, 1},
+			{"and seldom again", func() {}, time.Hour, "a", proved, 0, 5, 6},
+			{"it is passed by", passed, 12 * time.Minute, "a", bypassed, 1, probeTries, 10},
+			{"nothing is new", func() {}, time.Minute, "a", bypassed, 0, 0, 2},
+			{"it is picked again", picked, probeInterval, "a", proved, 1, 1, 1},
+			{"something changes", func() {}, time.Second / 2, "b", proved, 1, 1, 1},
+			{"it cannot be reached", become(probe.Answer{}, errors.New("x: refused")), time.Hour, "b", silent, 1, 10, 30},
+			{"nobody wants to know any more", func() { p.forget(key) }, time.Hour, "", status.Proof{}, 0, 0, 0},
 		} {
 			f.count()
-			step.do()
-			if step.state != "" {
-				p.proof(key, step.state, gates)
-			}
-			time.Sleep(step.after)
-			synctest.Wait()
-			news := len(p.results)
-			for range news {
-				<-p.results
-			}
-			if asked := f.count(); asked < step.between[0] || asked > step.between[1] || news != step.news {
-				t.Errorf("%s: asked %d times, want %v; told %d times, want %d", step.name, asked, step.between, news, step.news)
-			}
-			if step.state == "" {
-				continue
-			}
-			if diff := cmp.Diff(step.want, p.proof(key, step.state, gates)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", step.name, diff)
-			}
+			m.check(t, p, f, key)
 		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+func (m moment) check(t *testing.T, p *prober, f *front, key types.NamespacedName) {
+	t.Helper()
+	gates := []gate{{name: "front"}}
+	m.do()
+	if m.state != "" {
+		p.proof(key, m.state, gates)
+	}
+	<-time.NewTimer(m.after).C
+	synctest.Wait()
+	news := len(p.results)
+	for range news {
+		<-p.results
+	}
+	if asked := f.count(); asked < m.least || asked > m.most || news != m.news {
+		t.Errorf("%s: asked %d times, want %d to %d; told %d times, want %d", m.name, asked, m.least, m.most, news, m.news)
+	}
+	if m.state == "" {
+		return
+	}
+	if diff := cmp.Diff(m.want, p.proof(key, m.state, gates)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", m.name, diff)
+	}
 }
 
 // TestEachGate: every Gateway is asked, and the first that has not the wanted answer is told of.

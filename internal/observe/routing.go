@@ -43,7 +43,8 @@ const (
 	// ByClaim is the index of Workspaces over the keys of plan.Claim.
 	ByClaim = "claim"
 	// ByHost is the index of DestinationRules that are not ours over their full hosts; those with a wildcard are AnyHost.
-	ByHost  = "host"
+	ByHost = "host"
+	// AnyHost is their entry.
 	AnyHost = "*"
 	// ByGateway is the index of Workspaces over namespace/name of the Gateways that they are offered at.
 	ByGateway = "gateway"

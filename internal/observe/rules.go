@@ -35,23 +35,34 @@ func (o *Observer) rules(ctx context.Context, p plan.Plan, r *status.Routing) er
 			asked[parent.Namespace] = []string{host, AnyHost}
 		}
 	}
-	for namespace, hosts := range asked {
-		for _, key := range hosts {
-			list := &route.DestinationRuleList{}
-			if err := o.routes.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{ByHost: key}); err != nil {
-				return fmt.Errorf("listing DestinationRules: %w", err)
+	for namespace, keys := range asked {
+		for _, key := range keys {
+			found, err := o.rulesFor(ctx, host, namespace, key)
+			if err != nil {
+				return err
 			}
-			for i := range list.Items {
-				if found := &list.Items[i]; found.Covers(host) {
-					r.Rules = append(r.Rules, found)
-				}
-			}
+			r.Rules = append(r.Rules, found...)
 		}
 	}
 	slices.SortFunc(r.Rules, func(a, b *route.DestinationRule) int {
 		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
 	})
 	return nil
+}
+
+// rulesFor are those of a namespace and an entry of the index that are for a host.
+func (o *Observer) rulesFor(ctx context.Context, host, namespace, key string) ([]*route.DestinationRule, error) {
+	list := &route.DestinationRuleList{}
+	if err := o.routes.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{ByHost: key}); err != nil {
+		return nil, fmt.Errorf("listing DestinationRules: %w", err)
+	}
+	var found []*route.DestinationRule
+	for i := range list.Items {
+		if rule := &list.Items[i]; rule.Covers(host) {
+			found = append(found, rule)
+		}
+	}
+	return found, nil
 }
 
 // HostsOf are the entries of a DestinationRule in the index ByHost.
