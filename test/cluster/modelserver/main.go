@@ -35,7 +35,8 @@
 //
 // They are environment variables, so that the command line stays vLLM's: MODEL_SERVER_LOAD_DELAY,
 // MODEL_SERVER_TOKEN_LATENCY, MODEL_SERVER_PREFILL_LATENCY, MODEL_SERVER_GPU_BLOCKS, MODEL_SERVER_FIXED_WAITING,
-// MODEL_SERVER_FIXED_KV and MODEL_SERVER_CRASH_AFTER; package setting says what each one does.
+// MODEL_SERVER_FIXED_KV and MODEL_SERVER_CRASH_AFTER; package setting says what each one does. A client can slow its own
+// answer down by the header X-Stand-In-Token-Latency, the time between two tokens, such as 500ms.
 package main
 
 import (

@@ -134,12 +134,12 @@ func (e *Engine) admit(s *Sequence, need int) int {
 	return compute
 }
 
-// step gives one token to each running request.
+// step gives one token to each running request that is not to be slower.
 func (e *Engine) step() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range slices.Clone(e.running) {
-		if s.reason != "" || s.blocks == 0 || !e.grow(s) {
+		if s.reason != "" || s.blocks == 0 || s.paused() || !e.grow(s) {
 			continue
 		}
 		s.push()

@@ -122,6 +122,29 @@ func TestFullCachePreemptsTheLatest(t *testing.T) {
 	})
 }
 
+// A slow answer begins at once and holds nobody up.
+func TestPaceSlowsOneAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var outcomes []Outcome
+		c := config()
+		c.Finished = func(o Outcome) { outcomes = append(outcomes, o) }
+		e := start(t, c)
+		slow := request(5)
+		slow.Pace = 100 * time.Millisecond
+		e.Submit(slow)
+		e.Submit(request(20))
+		after(time.Second)
+		want := []Outcome{
+			{Reason: TooLong, PromptTokens: 2, GeneratedTokens: 20, FirstToken: time.Millisecond, Total: 20 * time.Millisecond},
+			{Reason: TooLong, PromptTokens: 2, GeneratedTokens: 5, FirstToken: time.Millisecond, Total: 401 * time.Millisecond},
+		}
+		if diff := cmp.Diff(want, outcomes); diff != "" {
+			t.Errorf("the fast answer and the slow one (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestFinishFreesTheSlotAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -19,6 +19,8 @@ type Request struct {
 	MinTokens int  // the answer does not end by itself before
 	Endless   bool // the answer does not end by itself at all
 	Seed      uint64
+	// Pace is the least time between two tokens of the answer; 0 is the engine's own.
+	Pace time.Duration
 }
 
 // Reason is why a request ended, in the words of OpenAI's API and vLLM's metrics.
@@ -54,7 +56,7 @@ type Sequence struct {
 	reason Reason
 	news   chan struct{}
 
-	arrived, admitted, first, ended time.Time
+	arrived, admitted, first, latest, ended time.Time
 }
 
 func newSequence(e *Engine, r Request) *Sequence {
@@ -104,12 +106,16 @@ func (s *Sequence) Finish(reason Reason) Reason {
 func (s *Sequence) tokens() int { return s.prompt + len(s.pieces) }
 
 func (s *Sequence) push() {
+	s.latest = time.Now()
 	if len(s.pieces) == 0 {
-		s.first = time.Now()
+		s.first = s.latest
 	}
 	s.pieces = append(s.pieces, s.answer.Next())
 	s.notify()
 }
+
+// paused says that the next token is not to come yet.
+func (s *Sequence) paused() bool { return time.Since(s.latest) < s.request.Pace }
 
 // due returns why the request ends now, if it does.
 func (s *Sequence) due() Reason {

@@ -97,6 +97,10 @@ func (s *server) accept(r *http.Request, wanted request, texts []string, otherwi
 	if err != nil {
 		return nil, err
 	}
+	slowness, err := pace(r)
+	if err != nil {
+		return nil, err
+	}
 	todo, err := wanted.engineRequests(texts, model.adapter, func(prompt string) (int, error) {
 		return wanted.limit(prompt, s.MaxModelLen, otherwise)
 	})
@@ -106,6 +110,7 @@ func (s *server) accept(r *http.Request, wanted request, texts []string, otherwi
 	j := &job{id: requestID(r), model: model.name, created: time.Now().Unix(), prompts: texts, stream: wanted.Stream}
 	j.streamUsage = s.ForceUsage || wanted.StreamOptions != nil && wanted.StreamOptions.IncludeUsage
 	for i, one := range todo {
+		one.Pace = slowness
 		c := &choice{index: i, sequence: s.Engine.Submit(one), stops: wanted.Stop}
 		if wanted.Echo {
 			c.echo = one.Prompt
@@ -113,6 +118,21 @@ func (s *server) accept(r *http.Request, wanted request, texts []string, otherwi
 		j.choices = append(j.choices, c)
 	}
 	return j, nil
+}
+
+// paceHeader is the stand-in's own: a client that wants to see an answer come in pieces says how slowly.
+const paceHeader = "X-Stand-In-Token-Latency"
+
+func pace(r *http.Request) (time.Duration, error) {
+	value := r.Header.Get(paceHeader)
+	if value == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(value)
+	if err != nil || d < 0 {
+		return 0, badRequest("", "header %s: %q is not a duration of 0 or more, like 500ms", paceHeader, value)
+	}
+	return d, nil
 }
 
 // requestID is the client's own, if it sent one, so that logs of gateway and server can be matched.

@@ -110,6 +110,19 @@ func sample(h http.Handler, names ...string) []string {
 	return found
 }
 
+// A client says how slowly it is answered.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := model(t, unchanged)
+		started := time.Now()
+		call(h, "POST", "/v1/completions", `{"prompt":"hello","max_tokens":5,"stream":true}`, paceHeader, "100ms")
+		if took := time.Since(started); took != 401*time.Millisecond {
+			t.Errorf("five tokens took %v, want 401 ms", took)
+		}
+	})
+}
+
 func TestMetricsUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -180,6 +180,9 @@ func TestFailures(t *testing.T) {
 			}
 		})
 	}
+	if w := call(h, "POST", "/v1/completions", `{"prompt":"x"}`, paceHeader, "slow"); w.Code != 400 || !strings.Contains(w.Body.String(), paceHeader) {
+		t.Errorf("unknown pace: %d %s", w.Code, w.Body)
+	}
 	if w := call(h, "GET", "/nowhere", ""); w.Code != 404 {
 		t.Errorf("unknown path: %d", w.Code)
 	}
