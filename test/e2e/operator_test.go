@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,12 +39,20 @@ const (
 	gateOn            = configurationHead + "featureGates: {gatewayAPIInferenceExtension: true}\n"
 )
 
-// operator is a process with one configuration.
+// lostLease are the last words of an operator that could not renew its lease in time, which happens on a machine as busy as
+// the tests make it.
+const lostLease = "leader election lost"
+
+// operator is a process with one configuration. One that lost its lease is started again, as a kubelet would.
 type operator struct {
 	cluster *cluster
-	command *exec.Cmd
+	args    []string
 	log     string
 	done    chan struct{}
+
+	mu       sync.Mutex
+	command  *exec.Cmd
+	stopping bool
 }
 
 // prepareOperator installs what the operator needs before it starts: its API and its rights.
@@ -161,14 +170,16 @@ func (c *cluster) runOperator(ctx context.Context, configuration string) (*opera
 		return nil, err
 	}
 	o := &operator{cluster: c, log: filepath.Join(c.dir, "operator-"+port+".log"), done: make(chan struct{})}
-	o.command = exec.Command(program("workspace-controller"), "--config="+config, "--namespace="+operatorNamespace,
-		"--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address="+address,
+	o.args = []string{
+		"--config=" + config, "--namespace=" + operatorNamespace,
+		"--leader-elect", "--metrics-bind-address=0", "--health-probe-bind-address=" + address,
 		// By this port alone: pods ask, too.
-		"--models-bind-address="+strings.TrimPrefix(models, "127.0.0.1"))
-	o.command.Env = append(os.Environ(), "KUBECONFIG="+c.operatorKubeconfig())
+		"--models-bind-address=" + strings.TrimPrefix(models, "127.0.0.1"),
+	}
 	if err := o.start(); err != nil {
 		return nil, fmt.Errorf("starting the operator: %w", err)
 	}
+	go o.supervise()
 	c.note(o)
 	if err := o.await(ctx, "http://"+address+"/readyz"); err != nil {
 		return nil, errors.Join(err, o.stop())
@@ -191,22 +202,38 @@ func (c *cluster) note(o *operator) {
 }
 
 func (o *operator) start() error {
-	file, err := os.Create(o.log)
+	file, err := os.OpenFile(o.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	o.command.Stdout, o.command.Stderr = file, file
+	command := exec.Command(program("workspace-controller"), o.args...)
+	command.Env = append(os.Environ(), "KUBECONFIG="+o.cluster.operatorKubeconfig())
+	command.Stdout, command.Stderr = file, file
 	// An interrupt from the terminal is for the tests, which then stop the operator in order.
-	o.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := o.command.Start(); err != nil {
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := command.Start(); err != nil {
 		return err
 	}
-	go func() {
+	o.command = command
+	return o.cluster.guard.order(fmt.Sprintf("kill %d", command.Process.Pid))
+}
+
+// supervise returns when the operator has ended for good.
+func (o *operator) supervise() {
+	defer close(o.done)
+	for {
 		_ = o.command.Wait()
-		close(o.done)
-	}()
-	return o.cluster.guard.order(fmt.Sprintf("kill %d", o.command.Process.Pid))
+		if !o.startAgain() {
+			return
+		}
+	}
+}
+
+func (o *operator) startAgain() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.stopping && strings.HasSuffix(strings.TrimSpace(o.tail()), lostLease) && o.start() == nil
 }
 
 func (o *operator) await(ctx context.Context, url string) error {
@@ -244,7 +271,11 @@ func (o *operator) stop() error {
 	o.cluster.mu.Lock()
 	delete(o.cluster.operators, o)
 	o.cluster.mu.Unlock()
-	if err := o.command.Process.Signal(syscall.SIGTERM); err != nil {
+	o.mu.Lock()
+	o.stopping = true
+	err := o.command.Process.Signal(syscall.SIGTERM)
+	o.mu.Unlock()
+	if err != nil {
 		<-o.done
 		return nil
 	}
