@@ -26,7 +26,6 @@ import (
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
-	"github.com/workspace-operator/workspace-operator/internal/plan"
 )
 
 const (
@@ -179,7 +178,7 @@ func (c *cluster) offerModels(ctx context.Context, address string) error {
 	}
 	config := configv1alpha1.Configuration{Gateway: configv1alpha1.Gateway{BodyBasedRouting: configv1alpha1.BodyBasedRouting{Enabled: true}}}
 	configv1alpha1.Default(&config)
-	name := plan.NewRouter("", "", metav1.OwnerReference{}, config).Settings.ModelsService
+	name := config.Gateway.BodyBasedRouting.ModelsService
 	meta := metav1.ObjectMeta{Name: name, Namespace: operatorNamespace, Labels: map[string]string{discoveryv1.LabelServiceName: name}}
 	for _, obj := range []client.Object{
 		&corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80}}}},
