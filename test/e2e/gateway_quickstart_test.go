@@ -65,6 +65,8 @@ func TestQuickstart(t *testing.T) { //nolint:paralleltest // it is about the who
 
 type quickstart struct {
 	*installation
+	// streamed is when what came of the page's streaming request.
+	streamed *stopwatch
 }
 
 // section is a heading of the page with the commands below it.
@@ -96,15 +98,24 @@ func (q *quickstart) shell(block string) string {
 	q.t.Helper()
 	block = strings.ReplaceAll(block, routerChart, routerFile)
 	variables := filepath.Join(q.dir, "quickstart.env")
+	streams := strings.Contains(block, `"stream": true`)
+	if streams {
+		// The stand-in would have made all tokens before one sees the first.
+		block = `curl() { command curl --header "` + paceHeader + `: 100ms" "$@"; }` + "\n" + block
+	}
 	script := fmt.Sprintf("set -eu -o pipefail -o allexport\n[ ! -e %[1]s ] || . %[1]s\n%[2]s\ndeclare -p GATEWAY >%[1]s 2>/dev/null || true\n",
 		variables, block)
 	command := exec.CommandContext(q.ctx, "bash", "-c", script)
 	command.Dir = root()
 	command.Env = append(os.Environ(), "KUBECONFIG="+q.kubeconfig, "PATH="+filepath.Join(root(), "bin")+":"+os.Getenv("PATH"),
 		"HELM_CACHE_HOME="+q.dir, "HELM_CONFIG_HOME="+q.dir, "HELM_DATA_HOME="+q.dir)
-	said, err := output(command)
-	q.Expect(err).NotTo(gomega.HaveOccurred())
-	return said
+	watch := &stopwatch{began: time.Now()}
+	command.Stdout, command.Stderr = watch, watch
+	q.Expect(command.Run()).To(gomega.Succeed(), "%s\n%s", block, &watch.text)
+	if streams {
+		q.streamed = watch
+	}
+	return watch.text.String()
 }
 
 func (q *quickstart) installed([]string) {
@@ -160,6 +171,7 @@ func (q *quickstart) asked(said []string) {
 	q.answered(said[2], mistral)
 	q.Expect(strings.Count(said[3], "data: {")).To(gomega.BeNumerically(">=", 40), said[3])
 	q.Expect(said[3]).To(gomega.ContainSubstring("data: [DONE]"))
+	q.Expect(q.streamed.inPieces()).To(gomega.Succeed())
 	q.Expect(said[4]).To(gomega.ContainSubstring("The model `phi-5` does not exist."))
 }
 

@@ -128,24 +128,10 @@ func (s *gatewayScene) through(path string, body any, headers ...string) (answer
 
 // call sends a request; headers are names and values in turn.
 func (s *scene) call(to string, body any, headers ...string) (answer, error) {
-	method, content := http.MethodGet, []byte(nil)
-	if body != nil {
-		var err error
-		if content, err = json.Marshal(body); err != nil {
-			return answer{}, err
-		}
-		method = http.MethodPost
-	}
-	request, err := http.NewRequestWithContext(s.ctx, method, to, bytes.NewReader(content))
+	request, err := s.request(to, body, headers...)
 	if err != nil {
 		return answer{}, err
 	}
-	request.Header.Set("Content-Type", "application/json")
-	for i := 0; i+1 < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
-	}
-	// Envoy leaves connections that are open with the filters that it had when they were opened.
-	request.Close = true
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return answer{}, err
@@ -153,6 +139,30 @@ func (s *scene) call(to string, body any, headers ...string) (answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
 	return answer{code: response.StatusCode, header: response.Header, body: text}, err
+}
+
+func (s *scene) request(to string, body any, headers ...string) (*http.Request, error) {
+	method, content := http.MethodGet, []byte(nil)
+	if body != nil {
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+		method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(s.ctx, method, to, bytes.NewReader(content))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	// Go sends this one from a field of its own.
+	request.Host = request.Header.Get("Host")
+	// Envoy leaves connections that are open with the filters that it had when they were opened.
+	request.Close = true
+	return request, nil
 }
 
 // chatThrough asks a model through the Gateway and returns the pod that answered.

@@ -6,11 +6,8 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -69,26 +66,6 @@ func (s *gatewayScene) modelsThrough() []string {
 		ids = append(ids, model.ID)
 	}
 	return ids
-}
-
-// streams asks for a streamed answer, which must come in pieces.
-func (s *gatewayScene) streams(model string) {
-	s.t.Helper()
-	request := chatRequest(model)
-	request["stream"] = true
-	a, err := s.through("/v1/chat/completions", request)
-	s.Expect(err).NotTo(gomega.HaveOccurred())
-	s.Expect(a.header.Get("Content-Type")).To(gomega.HavePrefix("text/event-stream"))
-	var events []string
-	lines := bufio.NewScanner(bytes.NewReader(a.body))
-	for lines.Scan() {
-		if event, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-			events = append(events, event)
-		}
-	}
-	// One says who speaks, eight are tokens, one says why it ends, one that it does.
-	s.Expect(events).To(gomega.HaveLen(11))
-	s.Expect(events[len(events)-1]).To(gomega.Equal("[DONE]"))
 }
 
 // refusesUnknown: what no model answers gets an answer in OpenAI's form, which lists the models.
