@@ -38,7 +38,7 @@ func trees() []tree {
 			part: "epp", module: inference, copies: map[string]string{"config/crd/bases": "crds/gie"},
 			charts: []string{poolCharts, bbrCharts},
 		},
-		{part: "charts-v1.4", module: inference, charts: []string{poolCharts}},
+		{part: "charts-v1.4", module: inference, charts: []string{poolCharts, bbrCharts}},
 		{
 			part: "gateway-api", module: "sigs.k8s.io/gateway-api",
 			copies: map[string]string{"config/crd/standard": "crds/gateway-api"},

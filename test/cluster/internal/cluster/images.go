@@ -51,7 +51,7 @@ func (c *Cluster) images() ([]named, error) {
 		c.one("coredns", corednsImage),
 		// The one picker serves both charts: its flags are the same in the two releases.
 		c.one("epp", inferenceImages+"epp:v1.5.0", inferenceImages+"epp:v1.4.0"),
-		c.one("bbr", inferenceImages+"bbr:v1.5.0"),
+		c.one("bbr", inferenceImages+"bbr:v1.5.0", inferenceImages+"bbr:v1.4.0"),
 	}
 	flux, err := c.fluxImages()
 	if err != nil {
