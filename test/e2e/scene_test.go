@@ -129,6 +129,16 @@ func (s *scene) edit(obj client.Object, change func()) {
 	s.Expect(s.Patch(s.ctx, obj, client.MergeFrom(before))).To(gomega.Succeed())
 }
 
+// gone complains as long as an object is there.
+func (s *scene) gone(obj client.Object) error {
+	s.t.Helper()
+	err := s.Get(s.ctx, client.ObjectKeyFromObject(obj), obj)
+	if err == nil {
+		return fmt.Errorf("%T %s is still there", obj, obj.GetName())
+	}
+	return client.IgnoreNotFound(err)
+}
+
 // pods are those with the labels that are not going.
 func (s *scene) pods(labels map[string]string) []corev1.Pod {
 	s.t.Helper()

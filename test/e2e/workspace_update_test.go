@@ -108,7 +108,9 @@ func TestWorkspaceOperatorUpgrade(t *testing.T) {
 	s.Expect(s.record.statuses("phi", v1beta1.ConditionInferenceReady)).To(gomega.Equal([]string{"False", "True"}))
 }
 
-func withChart(version string) string { return gateOn + "chart: {version: " + version + "}\n" }
+func withChart(version string) string { return gateOn + chartVersion(version) }
+
+func chartVersion(version string) string { return "chart: {version: " + version + "}\n" }
 
 func (s *scene) wantsChart(workspace, version string) error {
 	repository := &sourcev1.OCIRepository{}
