@@ -165,13 +165,14 @@ func (s *scene) request(to string, body any, headers ...string) (*http.Request, 
 	return request, nil
 }
 
-// chatThrough asks a model through the Gateway and returns the pod that answered.
+// chatThrough asks a model through the Gateway and returns the pod that the Endpoint Picker chose.
 func (s *gatewayScene) chatThrough(model string) string {
 	s.t.Helper()
 	a, err := s.through("/v1/chat/completions", chatRequest(model))
 	s.Expect(err).NotTo(gomega.HaveOccurred())
 	s.Expect(a.code).To(gomega.Equal(http.StatusOK), "%s", a.body)
 	s.Expect(string(a.body)).To(gomega.ContainSubstring(`"model":"` + model + `"`))
+	s.Expect(a.header.Get(pickerMark)).NotTo(gomega.BeEmpty(), "the endpoint picker was not asked")
 	return a.header.Get(servedBy)
 }
 

@@ -7,6 +7,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
 // TestGateway is the operator with body-based routing: many models at one Gateway.
@@ -103,38 +105,58 @@ func testRoutedAdapter(t *testing.T) {
 	}
 }
 
-// testOwnRoute: who keeps routing in his own hands makes a route to the pool, which stays his.
+// testOwnRoute: who keeps routing in his own hands makes a route to the pool, which stays his, and tells Istio how to speak to
+// the Endpoint Picker: without that requests fail, or go to any pod.
 func testOwnRoute(t *testing.T) {
 	s := newGatewayScene(t, shared)
 	s.workspace("phi", func(ws *v1beta1.Workspace) { ws.Inference.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} })
 	ws := s.expect("phi", "Ready=True Ready", "!RouteReady")
-	route := &gatewayv1.HTTPRoute{
+	theirs := &gatewayv1.HTTPRoute{
 		ObjectMeta: metav1.ObjectMeta{Name: ws.Status.InferencePool.Name},
 		Spec: gatewayv1.HTTPRouteSpec{
 			CommonRouteSpec: gatewayv1.CommonRouteSpec{ParentRefs: []gatewayv1.ParentReference{{Name: gatewayName}}},
-			Rules: []gatewayv1.HTTPRouteRule{{BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{
-				BackendObjectReference: gatewayv1.BackendObjectReference{
-					Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")),
-					Name: gatewayv1.ObjectName(ws.Status.InferencePool.Name),
-				},
-			}}}}},
+			Rules:           []gatewayv1.HTTPRouteRule{{BackendRefs: toPool(ws)}},
 		},
 	}
-	s.create(route)
+	rule := &route.DestinationRule{
+		ObjectMeta: metav1.ObjectMeta{Name: "own"},
+		Spec: route.DestinationRuleSpec{
+			Host:          ws.Status.InferencePool.EPPService + "." + s.namespace + ".svc.cluster.local",
+			TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{Mode: "SIMPLE", InsecureSkipVerify: new(true)}},
+		},
+	}
+	s.create(rule)
+	s.create(theirs)
 	s.until(func() error {
-		_, err := s.through("/v1/models", nil)
-		return err
+		a, err := s.through("/v1/chat/completions", chatRequest(phi))
+		switch {
+		case err != nil:
+			return err
+		case a.code != http.StatusOK:
+			return fmt.Errorf("the route does not lead to the model: %d: %s", a.code, a.body)
+		}
+		return nil
 	})
+	s.Expect(s.chatThrough(phi)).To(gomega.HavePrefix("phi-"))
 	// The name that the operator would take is the user's: it says so, and leaves his route alone.
 	s.edit(ws, func() { ws.Inference.Gateway = offeredAt(gatewayName) })
 	s.expect("phi", "RouteReady=False NameTaken")
 	found := &gatewayv1.HTTPRoute{}
-	s.must(found, route.Name)
-	s.Expect(found.Spec).To(gomega.Equal(route.Spec))
+	s.must(found, theirs.Name)
+	s.Expect(found.Spec).To(gomega.Equal(theirs.Spec))
 	s.Expect(found.OwnerReferences).To(gomega.BeEmpty())
 	s.Expect(s.Delete(s.ctx, found)).To(gomega.Succeed())
+	s.Expect(s.Delete(s.ctx, rule)).To(gomega.Succeed())
 	s.routed("phi")
 	s.chatThrough(phi)
+}
+
+// toPool leads a rule to a Workspace's InferencePool.
+func toPool(ws *v1beta1.Workspace) []gatewayv1.HTTPBackendRef {
+	return []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{
+		Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")),
+		Name: gatewayv1.ObjectName(ws.Status.InferencePool.Name),
+	}}}}
 }
 
 func offeredAt(gateway string) *v1beta1.GatewaySpec {

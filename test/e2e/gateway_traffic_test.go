@@ -12,18 +12,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	"github.com/onsi/gomega"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -140,66 +136,6 @@ func testOnlyLeader(t *testing.T) {
 	}
 }
 
-// testFailOpen: without an Endpoint Picker requests go to any pod; when it is back, they are picked again.
-func testFailOpen(t *testing.T) {
-	s := newGatewayScene(t, shared)
-	s.workspace("phi", offered(gatewayName))
-	ws := s.routed("phi")
-	s.withoutPicker(ws, func() {
-		for i := range 20 {
-			_, err := s.askOnce(s.ctx, phi, fmt.Sprintf("Is anybody there, %d?", i))
-			s.Expect(err).NotTo(gomega.HaveOccurred())
-		}
-		s.expect("phi", "InferencePoolReady=False EndpointPickerNotAvailable", "InferenceReady=True ReplicasReady",
-			"RouteReady=True RouteReady: its endpoint picker is not available")
-	})
-	s.routed("phi")
-	// The worst case: everything is answered, and nobody would notice.
-	s.impostor(ws, func() {
-		s.expect("phi", "RouteReady=False EndpointPickerBypassed: the endpoint picker phi-inferencepool-epp is not asked", "InferencePoolReady=True PoolReady")
-		s.chatThrough(phi)
-	})
-}
-
-// withoutPicker takes the Endpoint Picker away, and keeps Flux from bringing it back, while f runs.
-func (s *gatewayScene) withoutPicker(ws *v1beta1.Workspace, f func()) {
-	s.t.Helper()
-	release, picker := &helmv2.HelmRelease{}, &appsv1.Deployment{}
-	s.must(release, ws.Status.InferencePool.Name)
-	s.edit(release, func() { release.Spec.Suspend = true })
-	s.must(picker, ws.Status.InferencePool.EPPService)
-	s.edit(picker, func() { picker.Spec.Replicas = new(int32(0)) })
-	s.until(func() error {
-		list := &corev1.PodList{}
-		if err := s.List(s.ctx, list, client.InNamespace(s.namespace), client.MatchingLabels{v1beta1.LabelEndpointPicker: ws.Name}); err != nil {
-			return err
-		}
-		if len(list.Items) > 0 {
-			return fmt.Errorf("%d endpoint pickers are left", len(list.Items))
-		}
-		return nil
-	})
-	f()
-	s.must(picker, picker.Name)
-	s.edit(picker, func() { picker.Spec.Replicas = new(int32(1)) })
-	s.must(release, release.Name)
-	s.edit(release, func() { release.Spec.Suspend = false })
-	s.pickerServes(ws)
-}
-
-// pickerServes waits until the Endpoint Picker is available as it is wanted.
-func (s *gatewayScene) pickerServes(ws *v1beta1.Workspace) {
-	s.t.Helper()
-	s.until(func() error {
-		picker := &appsv1.Deployment{}
-		s.must(picker, ws.Status.InferencePool.EPPService)
-		if picker.Status.ObservedGeneration != picker.Generation || picker.Status.AvailableReplicas == 0 || picker.Status.UnavailableReplicas > 0 {
-			return errors.New("the endpoint picker is not available")
-		}
-		return nil
-	})
-}
-
 // testCORS: a user's own route to the pool has a filter with which Istio asks no Endpoint Picker.
 func testCORS(t *testing.T) {
 	s := newGatewayScene(t, shared)
@@ -214,10 +150,7 @@ func testCORS(t *testing.T) {
 				Filters: []gatewayv1.HTTPRouteFilter{{Type: gatewayv1.HTTPRouteFilterCORS, CORS: &gatewayv1.HTTPCORSFilter{
 					AllowOrigins: []gatewayv1.CORSOrigin{"https://example.com"},
 				}}},
-				BackendRefs: []gatewayv1.HTTPBackendRef{{BackendRef: gatewayv1.BackendRef{BackendObjectReference: gatewayv1.BackendObjectReference{
-					Group: new(gatewayv1.Group("inference.networking.k8s.io")), Kind: new(gatewayv1.Kind("InferencePool")),
-					Name: gatewayv1.ObjectName(ws.Status.InferencePool.Name),
-				}}}},
+				BackendRefs: toPool(ws),
 			}},
 		},
 	}
@@ -242,78 +175,3 @@ func testCORS(t *testing.T) {
 
 // pickerMark is what an Endpoint Picker leaves on the responses to requests that it was asked about.
 const pickerMark = "X-Went-Into-Resp-Headers"
-
-// TestGatewayFailClose is failure mode FailClose: without an Endpoint Picker that can be believed, nothing is answered.
-func TestGatewayFailClose(t *testing.T) {
-	needsGateways(t, shared)
-	shared.startOperator(t, pathBased+"endpointPicker: {failureMode: FailClose}\n")
-	s := newGatewayScene(t, shared)
-	s.workspace("phi", offered(gatewayName))
-	ws := s.routed("phi")
-	s.chatThrough(phi)
-	s.withoutPicker(ws, s.refused)
-	s.routed("phi")
-	s.chatThrough(phi)
-	s.impostor(ws, func() {
-		s.refused()
-		s.expect("phi", "RouteReady=False GatewayRequestFailed: is the endpoint picker's certificate trusted", "InferencePoolReady=True PoolReady")
-	})
-}
-
-// refused: requests get an error, and none is answered.
-func (s *gatewayScene) refused() {
-	s.t.Helper()
-	var codes []int
-	// Envoy may learn a moment later than Kubernetes.
-	s.until(func() error {
-		a, err := s.through("/v1/chat/completions", chatRequest(phi))
-		if err != nil {
-			return err
-		}
-		if a.code < http.StatusInternalServerError {
-			return fmt.Errorf("answered: %d", a.code)
-		}
-		return nil
-	})
-	for range 20 {
-		a, err := s.through("/v1/chat/completions", chatRequest(phi))
-		s.Expect(err).NotTo(gomega.HaveOccurred())
-		codes = append(codes, a.code)
-		s.Expect(a.code).To(gomega.BeNumerically(">=", http.StatusInternalServerError), "%s", a.body)
-	}
-	s.t.Logf("refused with %v", codes)
-}
-
-// impostor gives the Endpoint Picker a certificate of an authority that the Gateway does not trust, while f runs.
-func (s *gatewayScene) impostor(ws *v1beta1.Workspace, f func()) {
-	s.t.Helper()
-	secret := &corev1.Secret{}
-	s.must(secret, ws.Status.InferencePool.EPPService+"-tls")
-	certificate, key := s.selfMade(secret)
-	s.edit(secret, func() { secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey] = certificate, key })
-	s.restartPicker(ws)
-	f()
-	// Whoever removes the false one gets a true one.
-	s.Expect(s.Delete(s.ctx, secret)).To(gomega.Succeed())
-	s.restartPicker(ws)
-	s.routed("phi")
-	s.chatThrough(phi)
-}
-
-// restartPicker has the Endpoint Picker start anew.
-func (s *gatewayScene) restartPicker(ws *v1beta1.Workspace) {
-	s.t.Helper()
-	old := uids(s.pickerPods(ws.Name))
-	for _, pod := range s.pickerPods(ws.Name) {
-		s.Expect(s.Delete(s.ctx, &pod)).To(gomega.Succeed())
-	}
-	s.until(func() error {
-		for _, uid := range uids(s.pickerPods(ws.Name)) {
-			if slices.Contains(old, uid) {
-				return errors.New("the old one is there")
-			}
-		}
-		return nil
-	})
-	s.pickerServes(ws)
-}
