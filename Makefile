@@ -103,7 +103,7 @@ demo: ## Start a cluster, apply the example Workspaces and talk to the models
 
 .PHONY: e2e
 e2e: build cluster-build-node helm images $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
-	@TEST_ARGS='-tags=e2e -count=1 -timeout=20m $(TEST_ARGS)' hack/test.sh .=./test/e2e/...
+	@TEST_ARGS='-tags=e2e -count=1 -timeout=25m $(TEST_ARGS)' hack/test.sh .=./test/e2e/...
 	@$(MAKE) --no-print-directory e2e-install
 
 # Only this machine's platform is run.

@@ -12,15 +12,31 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/certificate"
+	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
+
+// TestGatewayPolicy is implementation other: a BackendTLSPolicy says how Endpoint Pickers are verified. Istio knows that, too.
+func TestGatewayPolicy(t *testing.T) {
+	needsGateways(t, shared)
+	shared.startOperator(t, gateOn+failClose+"gateway: {implementation: other}\n")
+	s := newGatewayScene(t, shared)
+	s.workspace("phi", offered(gatewayName))
+	ws := s.routed("phi")
+	s.must(&gatewayv1.BackendTLSPolicy{}, ws.Status.InferencePool.EPPService)
+	s.Expect(s.get(&route.DestinationRule{}, ws.Status.InferencePool.EPPService)).To(gomega.BeFalse())
+	s.chatThrough(phi)
+	s.refusesImpostor(ws)
+}
 
 // selfMade is a certificate for the names of another one, by an authority that nobody trusts.
 func (s *gatewayScene) selfMade(like *corev1.Secret) ([]byte, []byte) {

@@ -110,7 +110,8 @@ func TestGatewayFailClose(t *testing.T) { //nolint:tparallel // one operator at 
 	needsGateways(t, shared)
 	shared.startOperator(t, pathBased+failClose)
 	for name, test := range map[string]func(*testing.T){
-		"Refuses": testFailClose,
+		"Refuses":   testFailClose,
+		"Elsewhere": testElsewhere,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -64,17 +64,29 @@ func needsGateways(t *testing.T, c *cluster) {
 	}
 }
 
-// gateway creates a Gateway for routes of its own namespace and returns its address.
-func (s *scene) gateway(name string) string {
+// gateway creates a Gateway, for HTTP routes of its own namespace unless it gets other listeners, and returns its address.
+func (s *scene) gateway(name string, listeners ...gatewayv1.Listener) string {
 	s.t.Helper()
+	if len(listeners) == 0 {
+		listeners = []gatewayv1.Listener{{Name: "http", Protocol: gatewayv1.HTTPProtocolType, Port: 80}}
+	}
 	s.create(&gatewayv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: gatewayv1.GatewaySpec{
-			GatewayClassName: gatewayClass,
-			Listeners:        []gatewayv1.Listener{{Name: "http", Protocol: gatewayv1.HTTPProtocolType, Port: 80}},
-		},
+		Spec:       gatewayv1.GatewaySpec{GatewayClassName: gatewayClass, Listeners: listeners},
 	})
 	return s.gatewayAddress(name)
+}
+
+// open has a Gateway's first listener take routes from all namespaces.
+func (s *scene) open(name string) {
+	s.t.Helper()
+	gateway := &gatewayv1.Gateway{}
+	s.must(gateway, name)
+	s.edit(gateway, func() {
+		gateway.Spec.Listeners[0].AllowedRoutes = &gatewayv1.AllowedRoutes{
+			Namespaces: &gatewayv1.RouteNamespaces{From: new(gatewayv1.NamespacesFromAll)},
+		}
+	})
 }
 
 // gatewayAddress waits until a Gateway takes requests.
@@ -108,6 +120,13 @@ func isTrue(conditions []metav1.Condition, wanted string) bool {
 func offered(gateway string) func(*v1beta1.Workspace) {
 	return func(ws *v1beta1.Workspace) {
 		ws.Inference.Gateway = &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Name: gateway}}}
+	}
+}
+
+// offeredIn is offered for a Gateway elsewhere.
+func offeredIn(namespace string) func(*v1beta1.Workspace) {
+	return func(ws *v1beta1.Workspace) {
+		ws.Inference.Gateway = &v1beta1.GatewaySpec{ParentRefs: []v1beta1.GatewayReference{{Name: gatewayName, Namespace: namespace}}}
 	}
 }
 

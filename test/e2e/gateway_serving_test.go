@@ -27,6 +27,8 @@ func TestGateway(t *testing.T) { //nolint:tparallel // one operator at a time wo
 		"TwoModels": testTwoModels,
 		"Adapter":   testRoutedAdapter,
 		"OwnRoute":  testOwnRoute,
+		"Shared":    testSharedGateway,
+		"OneRouted": testOneRouted,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,8 @@ func TestGatewayTraffic(t *testing.T) { //nolint:tparallel // one operator at a 
 		"MultiNode": testOnlyLeader,
 		"FailOpen":  testFailOpen,
 		"CORS":      testCORS,
+		"PoolFirst": testPoolFirst,
+		"HTTPS":     testHTTPS,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
