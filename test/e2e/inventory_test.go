@@ -19,6 +19,9 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
+// ofIstio begins the entries of the ConfigMaps that istiod puts into every namespace, in its own time.
+const ofIstio = "configmaps/istio-ca-"
+
 // inventory is every object of the scene's namespace, of every kind that the cluster has. Events stay behind everything.
 func (s *scene) inventory() []string {
 	s.t.Helper()
@@ -43,7 +46,7 @@ func (s *scene) inventory() []string {
 		}
 	}
 	slices.Sort(all)
-	return all
+	return slices.DeleteFunc(all, func(entry string) bool { return strings.HasPrefix(entry, ofIstio) })
 }
 
 // empty is the inventory of the namespace when its defaults are there.
