@@ -67,7 +67,7 @@ func cachedObject(have, version, uid, none string) client.Object {
 	if have == none {
 		return nil
 	}
-	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{
-		ResourceVersion: version, UID: types.UID(uid), SelfLink: have,
-	}}
+	cached := &corev1.Service{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version, UID: types.UID(uid)}}
+	cached.SetSelfLink(have)
+	return cached
 }
