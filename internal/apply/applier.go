@@ -269,6 +269,11 @@ func (a *Applier) Forget(kind string, key types.NamespacedName) {
 	a.memory.forget(kind + " " + key.String())
 }
 
+// Wrote says that an object is as it was written last, and that this is still remembered.
+func (a *Applier) Wrote(kind string, obj client.Object) bool {
+	return a.memory.wrote(kind+" "+client.ObjectKeyFromObject(obj).String(), obj)
+}
+
 // Edited is to be told of updates that a watch saw. Of an object that this process has not written yet, the content before
 // the first edit is remembered as if it had: that is how a repair is told from a change of what is wanted.
 func (a *Applier) Edited(kind string, before, after client.Object) {

@@ -47,6 +47,13 @@ func (m *memory) assume(key string, e entry) {
 	}
 }
 
+func (m *memory) wrote(key string, obj client.Object) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	last, known := m.entries[key]
+	return known && last.uid == obj.GetUID() && last.version == obj.GetResourceVersion()
+}
+
 func (m *memory) forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

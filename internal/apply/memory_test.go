@@ -63,6 +63,25 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// TestWrote: an object is known as our own by its version, until it is forgotten.
+func TestWrote(t *testing.T) {
+	t.Parallel()
+	a := New(nil, nil, "manager")
+	a.memory.remember("Service /", entry{want: "new", have: "new", version: "10", uid: "a"})
+	for _, c := range []struct {
+		version, uid string
+		want         bool
+	}{{"10", "a", true}, {"11", "a", false}, {"10", "b", false}} {
+		if got := a.Wrote("Service", cachedObject("new", c.version, c.uid, "-")); got != c.want {
+			t.Errorf("version %s, uid %s: %t", c.version, c.uid, got)
+		}
+	}
+	a.Forget("Service", types.NamespacedName{})
+	if a.Wrote("Service", cachedObject("new", "10", "a", "-")) {
+		t.Error("it is remembered")
+	}
+}
+
 func cachedObject(have, version, uid, none string) client.Object {
 	if have == none {
 		return nil

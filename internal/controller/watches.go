@@ -168,7 +168,10 @@ type forgetting struct {
 // Update: a child that somebody gave the label of another Workspace is gone for the one that made it.
 func (f forgetting) Update(ctx context.Context, e event.UpdateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
 	if observe.WorkspaceOf(e.ObjectOld) != observe.WorkspaceOf(e.ObjectNew) {
-		f.witness.gone(e.ObjectOld)
+		// Unless it is our own repair that comes in: a reconcile that began before must not write it once more.
+		if !f.witness.wrote(e.ObjectNew) {
+			f.witness.gone(e.ObjectOld)
+		}
 	} else {
 		f.witness.edited(e.ObjectOld, e.ObjectNew)
 	}

@@ -125,9 +125,15 @@ func newCluster(dir string, crds ...string) (*cluster, error) {
 	return c, c.startManager()
 }
 
+// ownClusters are how many tests may have a cluster of their own at one time. Each takes the processors for seconds when it
+// starts; a dozen at once kept the shared operator from its work for longer than tests wait.
+var ownClusters = make(chan struct{}, 3)
+
 // startCluster is newCluster for the time of one test.
 func startCluster(t *testing.T, crds ...string) *cluster {
 	t.Helper()
+	ownClusters <- struct{}{}
+	t.Cleanup(func() { <-ownClusters })
 	c, err := newCluster(t.TempDir(), crds...)
 	t.Cleanup(func() {
 		if err := c.stop(); err != nil {
