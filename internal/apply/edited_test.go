@@ -10,7 +10,6 @@ import (
 // TestEdited: a process that has just started tells an edit from a change of what is wanted, by what the object was before.
 func TestEdited(t *testing.T) {
 	t.Parallel()
-	const none = "-"
 	written := &entry{want: "new", have: "new", version: "20", uid: "a"}
 	for name, c := range map[string]struct {
 		last          *entry
@@ -31,8 +30,8 @@ func TestEdited(t *testing.T) {
 			if c.last != nil {
 				a.memory.remember(key, *c.last)
 			}
-			after := cachedObject(c.after, "21", "a", none)
-			a.Edited("Service", cachedObject(c.before, "10", "a", none), after)
+			after := cachedObject(c.after, "21", "a")
+			a.Edited("Service", cachedObject(c.before, "10", "a"), after)
 			if got := a.memory.compare(key, "new", after); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}

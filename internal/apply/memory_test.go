@@ -15,7 +15,6 @@ import (
 // TestCompare covers what the cache may hold and what may be remembered.
 func TestCompare(t *testing.T) {
 	t.Parallel()
-	const none = "-"
 	written := &entry{want: "new", have: "new", version: "10", uid: "a"}
 	admitted := &entry{want: "new", have: "changed by a webhook", version: "10", uid: "a"}
 	for name, c := range map[string]struct {
@@ -52,7 +51,7 @@ func TestCompare(t *testing.T) {
 			}
 			// What is remembered of other objects does not count.
 			m.remember("other", entry{want: "new", have: "new", version: "99", uid: "a"})
-			if got := m.compare("key", "new", cachedObject(c.have, c.version, c.uid, none)); got != c.want {
+			if got := m.compare("key", "new", cachedObject(c.have, c.version, c.uid)); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 			m.forget("key")
@@ -72,17 +71,20 @@ func TestWrote(t *testing.T) {
 		version, uid string
 		want         bool
 	}{{"10", "a", true}, {"11", "a", false}, {"10", "b", false}} {
-		if got := a.Wrote("Service", cachedObject("new", c.version, c.uid, "-")); got != c.want {
+		if got := a.Wrote("Service", cachedObject("new", c.version, c.uid)); got != c.want {
 			t.Errorf("version %s, uid %s: %t", c.version, c.uid, got)
 		}
 	}
 	a.Forget("Service", types.NamespacedName{})
-	if a.Wrote("Service", cachedObject("new", "10", "a", "-")) {
+	if a.Wrote("Service", cachedObject("new", "10", "a")) {
 		t.Error("it is remembered")
 	}
 }
 
-func cachedObject(have, version, uid, none string) client.Object {
+// none as what is held says that the cache holds nothing.
+const none = "-"
+
+func cachedObject(have, version, uid string) client.Object {
 	if have == none {
 		return nil
 	}

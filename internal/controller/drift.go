@@ -48,7 +48,9 @@ func (w witness) gone(obj client.Object) {
 }
 
 // wrote says that an object is as we wrote it last.
-func (w witness) wrote(obj client.Object) bool { return w.applier != nil && w.applier.Wrote(w.kind, obj) }
+func (w witness) wrote(obj client.Object) bool {
+	return w.applier != nil && w.applier.Wrote(w.kind, obj)
+}
 
 func (w witness) edited(before, after client.Object) {
 	if w.applier != nil {
