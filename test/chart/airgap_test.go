@@ -7,10 +7,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	configv1alpha1 "github.com/workspace-operator/workspace-operator/api/config/v1alpha1"
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -102,20 +106,21 @@ func checkOperator(t *testing.T, config configv1alpha1.Configuration) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plans := 0
+	plans := checkTemplate(t, config)
 	for _, name := range catalogue.Names() {
 		model, err := catalogue.Lookup(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, instance := range []string{"Standard_NC24ads_A100_v4", "Standard_ND96isr_H100_v5"} {
-			p, err := plan.New(&v1beta1.Workspace{
-				ObjectMeta: metav1.ObjectMeta{Name: "w", Namespace: "models"},
-				Resource:   v1beta1.ResourceSpec{InstanceType: instance, Count: new(int32(2))},
-				Inference: &v1beta1.InferenceSpec{Preset: &v1beta1.PresetSpec{
-					Name: name, PresetOptions: v1beta1.PresetOptions{ModelAccessSecret: "hf-token"},
-				}},
-			}, model, plan.Facts{Config: config, Instances: instances})
+			ws := workspaceOf(&v1beta1.InferenceSpec{Preset: &v1beta1.PresetSpec{
+				Name: name, PresetOptions: v1beta1.PresetOptions{ModelAccessSecret: "hf-token"},
+			}})
+			ws.Resource = v1beta1.ResourceSpec{InstanceType: instance, Count: new(int32(2))}
+			if model.SupportsLoRA {
+				ws.Inference.Adapters = []v1beta1.AdapterSpec{{Source: &v1beta1.DataSource{Name: "adapter", Image: ownImage}}}
+			}
+			p, err := plan.New(ws, model, plan.Facts{Config: config, Instances: instances})
 			if err != nil {
 				continue // it does not fit
 			}
@@ -132,7 +137,7 @@ func checkPlan(t *testing.T, name string, p plan.Plan) {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	checkHosts(t, name, models)
+	checkHosts(t, name, models, ownImage)
 	objects, err := pool.Render(p, models.Shape())
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -142,20 +147,128 @@ func checkPlan(t *testing.T, name string, p plan.Plan) {
 	if !strings.HasPrefix(objects.Repository.Spec.URL, "oci://"+mirror+"/") {
 		t.Errorf("%s: the chart is pulled from %s", name, objects.Repository.Spec.URL)
 	}
-	if !strings.HasPrefix(p.Server.Image, mirror+"/") {
+	if p.Template == nil && !strings.HasPrefix(p.Server.Image, mirror+"/") {
 		t.Errorf("%s: the model server is pulled from %s", name, p.Server.Image)
 	}
 }
 
-// checkHosts looks for the hosts of public registries anywhere in an object.
-func checkHosts(t *testing.T, name string, object any) {
+// ownImage is what a user names in a Workspace. It is his own reference, in a template as in an adapter: who writes it says
+// where it is, and the operator could not know that the mirror has it.
+const ownImage = "registry.example/team/own:v1"
+
+func workspaceOf(inference *v1beta1.InferenceSpec) *v1beta1.Workspace {
+	return &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Name: "w", Namespace: "models"}, Inference: inference}
+}
+
+// checkTemplate plans pods of the user's own, and returns how many plans that are.
+func checkTemplate(t *testing.T, config configv1alpha1.Configuration) int {
+	t.Helper()
+	p, err := plan.NewTemplate(workspaceOf(&v1beta1.InferenceSpec{Template: &corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{
+		{Name: "server", Image: ownImage, Ports: []corev1.ContainerPort{{ContainerPort: 5000}}},
+	}}}}), plan.Facts{Config: config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPlan(t, "a template with "+config.Chart.Version, p)
+	return 1
+}
+
+// checkHosts requires the mirror of every reference to an image or chart, wherever it is in an object. Only what the user
+// wrote out in the Workspace itself stays as it is.
+func checkHosts(t *testing.T, name string, object any, own ...string) {
 	t.Helper()
 	text, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hosts := regexp.MustCompile(`(?i)(registry\.k8s\.io|ghcr\.io|docker\.io|quay\.io|gcr\.io|mcr\.microsoft\.com|nvcr\.io|public\.ecr\.aws)[^"]*`)
-	if found := hosts.FindString(string(text)); found != "" {
-		t.Errorf("%s names %s", name, found)
+	var content any
+	if err := json.Unmarshal(text, &content); err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range references("", content) {
+		if !strings.HasPrefix(strings.TrimPrefix(found, "oci://"), mirror) && !slices.Contains(own, found) {
+			t.Errorf("%s names %s", name, found)
+		}
+	}
+}
+
+// references are all strings of a value that name an image or a chart: by their key, or because they begin with a host.
+// Files and patches are texts with more in them.
+func references(key string, value any) []string {
+	var all []string
+	switch value := value.(type) {
+	case map[string]any:
+		for key, item := range value {
+			all = append(all, references(key, item)...)
+		}
+		all = append(all, spread(value)...)
+	case []any:
+		for _, item := range value {
+			all = append(all, references(key, item)...)
+		}
+	case string:
+		if inner := contentOf(value); inner != nil {
+			return references(key, inner)
+		}
+		if key == "image" || key == "reference" || isReference(key, value) {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+// spread are the references that values of charts spread over two keys.
+func spread(values map[string]any) []string {
+	var all []string
+	for _, pair := range [][2]string{{"hub", "name"}, {"registry", "repository"}} {
+		first, ok := values[pair[0]].(string)
+		if second, both := values[pair[1]].(string); ok && both {
+			all = append(all, first+"/"+second)
+		}
+	}
+	return all
+}
+
+// contentOf is what a text in YAML or JSON holds, nil if it is a text like any other.
+func contentOf(text string) any {
+	var content any
+	if err := yaml.Unmarshal([]byte(text), &content); err != nil {
+		return nil
+	}
+	switch content.(type) {
+	case map[string]any, []any:
+		return content
+	default:
+		return nil
+	}
+}
+
+// isReference tells a path that begins with a host from the names with a domain that Kubernetes is full of.
+func isReference(key, value string) bool {
+	if slices.Contains([]string{"apiVersion", "key", "topologyKey", "topologyKeys"}, key) {
+		return false
+	}
+	return regexp.MustCompile(`^(oci://\S+|(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?/\S+)$`).MatchString(value)
+}
+
+// TestReferences: what checkHosts looks for is found where it can be.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"image: vllm/vllm-openai:v1":                                      {"vllm/vllm-openai:v1"},
+		"volumes: [{image: {reference: quay.io/a/b}}]":                    {"quay.io/a/b"},
+		"url: oci://a/b":                                                  {"oci://a/b"},
+		"args: [--from, registry.example:5000/a]":                         {"registry.example:5000/a"},
+		"values: {image: {hub: ghcr.io/a, name: b, tag: v1}}":             {"ghcr.io/a", "ghcr.io/a/b"},
+		"values: {image: {registry: ghcr.io, repository: a/b}}":           {"ghcr.io/a/b"},
+		"data: {file: \"a: {image: docker.io/a}\\n\"}":                    {"docker.io/a"},
+		"{apiVersion: rbac.authorization.k8s.io/v1, key: nvidia.com/gpu}": nil,
+		"args: [--model, microsoft/Phi-4, --path, /mnt/a.b/c]":            nil,
+	} {
+		got := references("", values(t, text))
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
 	}
 }

@@ -26,6 +26,20 @@ func TestBadValues(t *testing.T) {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("the answer is %q, want %q in it", err, want)
 			}
+			if strings.Contains(err.Error(), "does not match pattern") {
+				t.Errorf("the answer is a pattern: %v", err)
+			}
 		})
+	}
+}
+
+// TestAllMistakes: who made several is told of all at once.
+func TestAllMistakes(t *testing.T) {
+	t.Parallel()
+	_, err := render(t, values(t, "{image: {digest: x}, config: {chart: {version: v9}, modelServer: {image: a}}, logging: {level: info}}"))
+	for _, key := range []string{"image.digest", "config.chart.version", "config.modelServer.version", "logging"} {
+		if err == nil || !strings.Contains(err.Error(), "\n"+key+": ") {
+			t.Errorf("%s is not named: %v", key, err)
+		}
 	}
 }

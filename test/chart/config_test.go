@@ -21,8 +21,9 @@ import (
 )
 
 type schema struct {
-	Properties map[string]schema `json:"properties"`
-	Items      *schema           `json:"items"`
+	Description string            `json:"description"`
+	Properties  map[string]schema `json:"properties"`
+	Items       *schema           `json:"items"`
 }
 
 // TestConfigSchema: what the operator's file can hold is what config can hold, but for the two fields that are values of
@@ -45,7 +46,10 @@ func TestConfigSchema(t *testing.T) {
 		t.Errorf("fields of the configuration and keys of config (-want +got):\n%s", diff)
 	}
 	gates := fields(reflect.TypeFor[configv1alpha1.FeatureGates](), "")
-	if diff := cmp.Diff(gates, properties(s.Properties["featureGates"], "")); diff != "" {
+	ours := slices.DeleteFunc(properties(s.Properties["featureGates"], ""), func(gate string) bool {
+		return strings.HasPrefix(s.Properties["featureGates"].Properties[gate].Description, "of KAITO's chart")
+	})
+	if diff := cmp.Diff(gates, ours); diff != "" {
 		t.Errorf("gates (-want +got):\n%s", diff)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"helm.sh/helm/v4/pkg/action"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -41,12 +42,12 @@ func TestOtherFlux(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.checkNoFlux(t, "the Flux that runs here already (flux-system/helm-controller)")
+	s.checkDraining(t)
 	// Its CRDs alone, with a controller that runs elsewhere, say the same.
 	if err := s.Delete(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
 	s.uninstall(t)
-	s.foreignCRDs(t)
 	s.checkNoFlux(t, "no helm-controller was found")
 	// The user knows better; but the CRDs stay whose they are.
 	always := gateOn()
@@ -70,6 +71,30 @@ func (s *server) checkNoFlux(t *testing.T, note string) {
 	}
 	if notes := s.notes(t); !strings.Contains(notes, note) {
 		t.Errorf("the notes do not say %q:\n%s", note, notes)
+	}
+}
+
+// checkDraining: with the gate off the notes say that the other Flux still has pools to remove, until it has none.
+func (s *server) checkDraining(t *testing.T) {
+	t.Helper()
+	s.foreignCRDs(t)
+	s.namespace(t, "models")
+	release := helmRelease("phi-4-inferencepool")
+	release.SetFinalizers(nil)
+	if err := s.Create(t.Context(), release); err != nil {
+		t.Fatal(err)
+	}
+	const removing = "removing the InferencePools through the Flux that runs here"
+	s.mustInstall(t, map[string]any{})
+	if notes := s.notes(t); !strings.Contains(notes, removing) || strings.Contains(notes, "To switch it on") {
+		t.Errorf("the notes do not say who removes the pools:\n%s", notes)
+	}
+	if err := s.Delete(t.Context(), release); err != nil {
+		t.Fatal(err)
+	}
+	s.mustInstall(t, map[string]any{})
+	if notes := s.notes(t); strings.Contains(notes, removing) || !strings.Contains(notes, "To switch it on") {
+		t.Errorf("the notes speak of pools that are gone:\n%s", notes)
 	}
 }
 
@@ -104,6 +129,11 @@ func TestKeptCRDs(t *testing.T) {
 	_, err := s.installAs(t, "other", "elsewhere", gateOn())
 	if err == nil || !strings.Contains(err.Error(), `"workspaces.kaito.sh" in namespace "" exists and cannot be imported`) {
 		t.Errorf("the Workspace CRD of another release: %v", err)
+	}
+	moved := action.NewInstall(s.helm(t, "elsewhere"))
+	moved.ReleaseName, moved.Namespace, moved.TakeOwnership, moved.DryRunStrategy = "other", "elsewhere", true, action.DryRunServer
+	if _, err := s.installChart(t, moved, load(t), gateOn()); err != nil {
+		t.Errorf("with --take-ownership: %v", err)
 	}
 	with := gateOn()
 	with["crds"] = map[string]any{"install": false}

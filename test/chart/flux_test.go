@@ -175,15 +175,8 @@ func TestFluxRights(t *testing.T) {
 			maps.Copy(v, gateOn())
 			all := s.mustInstall(t, v)
 			flux := runFlux(t, s, all)
+			defer flux.report(t)
 			p := newPool(t, s, all)
-			defer func() {
-				for _, line := range flux.denials() {
-					t.Errorf("denied: %s", line)
-				}
-				if t.Failed() {
-					t.Logf("the controllers' last words:\n%s", tail(flux.logs.String(), 8))
-				}
-			}()
 			p.apply(t, "v1.4.0")
 			p.waitFor(t, "v1.4.0")
 			p.apply(t, "v1.5.0")
@@ -192,6 +185,17 @@ func TestFluxRights(t *testing.T) {
 			p.waitRepaired(t)
 			p.delete(t)
 		})
+	}
+}
+
+// report fails the test for every right that was missing.
+func (c *controllers) report(t *testing.T) {
+	t.Helper()
+	for _, line := range c.denials() {
+		t.Errorf("denied: %s", line)
+	}
+	if t.Failed() {
+		t.Logf("the controllers' last words:\n%s", tail(c.logs.String(), 8))
 	}
 }
 

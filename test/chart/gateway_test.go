@@ -231,7 +231,7 @@ func (s *server) certificateAPI(t *testing.T) {
 func refused(try func() error, words string) func(context.Context) error {
 	return func(context.Context) error {
 		if err := try(); err == nil || !strings.Contains(err.Error(), words) {
-			return fmt.Errorf("want an answer with %q, have %v", words, err)
+			return fmt.Errorf("want an answer with %q, have %w", words, err)
 		}
 		return nil
 	}

@@ -58,22 +58,28 @@ func TestInstallers(t *testing.T) {
 		own          bool
 	}{{"its own", own, true}, {"on", acting, false}, {"off", own, true}, {"on again", acting, false}} {
 		s.mustInstall(t, values(t, step.values))
-		for _, q := range []question{
-			{verb: "create", group: "apps", resource: "deployments"},
-			{verb: "list", resource: "secrets"},
-			{verb: "update", group: "coordination.k8s.io", resource: "leases"},
-			{verb: "create", group: "networking.istio.io", resource: "envoyfilters"},
-		} {
-			for _, in := range []string{"models", "gateways", namespace} {
-				q.namespace = in
-				own := step.own || in == namespace && q.resource == "leases"
-				if got := s.ask(t, "helm-controller", q); got != own {
-					t.Errorf("%s: helm-controller may %s: %t", step.name, q.text(), got)
-				}
-				if got := s.askAs(t, "system:serviceaccount:models:pool-installer", q); got != (in == "models") {
-					t.Errorf("%s: the account of models may %s: %t", step.name, q.text(), got)
-				}
-			}
+		for _, in := range []string{"models", "gateways", namespace} {
+			s.askInstallers(t, step.name, in, step.own)
+		}
+	}
+}
+
+// askInstallers asks who may install what in a namespace: helm-controller all if it acts by itself, its account in models.
+func (s *server) askInstallers(t *testing.T, step, in string, itself bool) {
+	t.Helper()
+	for _, q := range []question{
+		{verb: "create", group: "apps", resource: "deployments"},
+		{verb: "list", resource: "secrets"},
+		{verb: "update", group: "coordination.k8s.io", resource: "leases"},
+		{verb: "create", group: "networking.istio.io", resource: "envoyfilters"},
+	} {
+		q.namespace = in
+		own := itself || in == namespace && q.resource == "leases"
+		if got := s.ask(t, "helm-controller", q); got != own {
+			t.Errorf("%s: helm-controller may %s: %t", step, q.text(), got)
+		}
+		if got := s.askAs(t, "system:serviceaccount:models:pool-installer", q); got != (in == "models") {
+			t.Errorf("%s: the account of models may %s: %t", step, q.text(), got)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -243,7 +244,7 @@ func (p *prometheus) scrape(t *testing.T, text string, changed change) {
 		_, _, value := parser.Series()
 		var l labels.Labels
 		parser.Labels(&l)
-		name := l.Get(labels.MetricName)
+		name := l.Get(model.MetricNameLabel)
 		// Most metrics are of Go's runtime, and would take most of the time.
 		if !strings.Contains(p.queries, name) {
 			continue

@@ -8,20 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"log"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/registry"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
-	helmregistry "helm.sh/helm/v4/pkg/registry"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -37,6 +32,7 @@ import (
 // poolOf is a Workspace's pool, written by the operator's own renderer and installed by Flux.
 type poolOf struct {
 	server *server
+	from   *registries
 	plan   plan.Plan
 	owner  *unstructured.Unstructured
 }
@@ -44,12 +40,17 @@ type poolOf struct {
 // newPool starts a registry with two versions of the real chart, and what makes the Endpoint Picker available.
 func newPool(t *testing.T, s *server, all objects) *poolOf {
 	t.Helper()
-	host := chartRegistry(t, "v1.4.0", "v1.5.0")
+	from := chartRegistry(t, "v1.4.0", "v1.5.0")
 	config := all.config(t)
-	config.Chart.URL, config.Flux.Insecure = "oci://"+host+"/charts/inferencepool", true
+	if config.Flux.CertSecretRef == "" {
+		config.Chart.URL, config.Flux.Insecure = "oci://"+from.open+"/"+chartPath, true
+	} else {
+		config.Chart.URL = "oci://" + from.closed + "/" + chartPath
+		s.credentials(t, from, config.Flux)
+	}
 	workspace := s.workspace(t)
 	name := workspace.GetName() + "-inferencepool"
-	p := &poolOf{server: s, owner: workspace, plan: plan.Plan{
+	p := &poolOf{server: s, from: from, owner: workspace, plan: plan.Plan{
 		Namespace: "models", Name: workspace.GetName(), Port: 5000,
 		Owner: *metav1.NewControllerRef(workspace, workspace.GroupVersionKind()),
 		Names: plan.Names{Pool: name, EPP: plan.EPPName(name)},
@@ -63,27 +64,6 @@ func newPool(t *testing.T, s *server, all objects) *poolOf {
 	}
 	act(t, p.makeAvailable)
 	return p
-}
-
-func chartRegistry(t *testing.T, versions ...string) string {
-	t.Helper()
-	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	host := strings.TrimPrefix(server.URL, "http://")
-	push, err := helmregistry.NewClient(helmregistry.ClientOptPlainHTTP())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, version := range versions {
-		content, err := os.ReadFile(poolChart(t, version))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := push.Push(content, host+"/charts/inferencepool:"+version); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return host
 }
 
 // poolChart packs the published chart out of the module that holds it.
@@ -152,6 +132,15 @@ func (p *poolOf) apply(t *testing.T, version string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func (p *poolOf) repository() *unstructured.Unstructured {
+	repository := &unstructured.Unstructured{}
+	repository.SetAPIVersion("source.toolkit.fluxcd.io/v1")
+	repository.SetKind("OCIRepository")
+	repository.SetNamespace("models")
+	repository.SetName(p.plan.Names.Pool)
+	return repository
 }
 
 func (p *poolOf) release() *unstructured.Unstructured { return helmRelease(p.plan.Names.Pool) }

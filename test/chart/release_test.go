@@ -17,16 +17,16 @@ import (
 // TestReleased: a packed release pins its own image, and lets the values choose another.
 func TestReleased(t *testing.T) {
 	t.Parallel()
-	old, new := "sha256:"+strings.Repeat("0f", 32), "sha256:"+strings.Repeat("1e", 32)
-	chart := packed(t, "v1.2.3", old)
+	before, after := "sha256:"+strings.Repeat("0f", 32), "sha256:"+strings.Repeat("1e", 32)
+	chart := packed(t, "v1.2.3", before)
 	const repository = "ghcr.io/workspace-operator/workspace-controller"
 	for text, want := range map[string]string{
-		"{}":                            repository + ":v1.2.3@" + old,
-		"registry: mirror.corp.example": "mirror.corp.example/workspace-operator/workspace-controller:v1.2.3@" + old,
+		"{}":                            repository + ":v1.2.3@" + before,
+		"registry: mirror.corp.example": "mirror.corp.example/workspace-operator/workspace-controller:v1.2.3@" + before,
 		"image: {tag: v1.2.4}":          repository + ":v1.2.4",
-		"image: {repository: registry.example/x}":       "registry.example/x:v1.2.3",
-		"image: {digest: \"" + new + "\"}":              repository + ":v1.2.3@" + new,
-		"image: {tag: v1.2.4, digest: \"" + new + "\"}": repository + ":v1.2.4@" + new,
+		"image: {repository: registry.example/x}":         "registry.example/x:v1.2.3",
+		"image: {digest: \"" + after + "\"}":              repository + ":v1.2.3@" + after,
+		"image: {tag: v1.2.4, digest: \"" + after + "\"}": repository + ":v1.2.4@" + after,
 	} {
 		release, err := renderChart(t, chart, values(t, text))
 		if err != nil {

@@ -1,10 +1,133 @@
-{{/* Answers values that cannot work together, and KAITO's that mean nothing here, with what to write instead. */}}
+{{/* Answers every value that the schema cannot judge, all mistakes at once, with the key and what to write. */}}
 {{- define "workspace.check" -}}
-{{- if hasKey .Values "presetRegistryName" -}}
-{{- fail "presetRegistryName: presets are built into the operator and need no images of their own. To pull vLLM, the Endpoint Picker, Flux and the pool chart from your registry, set registry=HOST/PATH instead; for another image of vLLM set config.modelServer.image" -}}
+{{- $mistakes := "" -}}
+{{- range list "kaito" "formats" "config" "gateway" "together" -}}
+{{- $mistakes = print $mistakes (include (printf "workspace.check.%s" .) $) -}}
 {{- end -}}
+{{- with trim $mistakes }}{{ fail (print "\n" .) }}{{ end -}}
+{{- end -}}
+
+{{/* One mistake. */}}
+{{- define "workspace.mistake" -}}
+{{ print "\n" (index . 0) ": " (index . 1) }}
+{{- end -}}
+
+{{/* KAITO's values that mean nothing here. Two of its gates say what is always so, and may stay. */}}
+{{- define "workspace.check.kaito" -}}
+{{- range $path, $answer := fromYaml (.Files.Get "files/checks/kaito.yaml") -}}
+  {{- $keys := splitList "." $path -}}
+  {{- $section := $.Values -}}
+  {{- range initial $keys }}{{ $section = index $section . | default dict }}{{ end -}}
+  {{- if hasKey $section (last $keys) }}{{ include "workspace.mistake" (list $path $answer) }}{{ end -}}
+{{- end -}}
+{{- range $gate, $answer := dict
+  "vLLM" "vLLM is the only runtime; remove this value"
+  "disableNodeAutoProvisioning" "no nodes are made; remove this value, and bring nodes of your own" -}}
+  {{- if and (hasKey $.Values.featureGates $gate) (ne (toString (index $.Values.featureGates $gate)) "true") -}}
+  {{- include "workspace.mistake" (list (print "featureGates." $gate) $answer) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "workspace.check.formats" -}}
+{{- range $format := fromYamlArray (.Files.Get "files/checks/formats.yaml") -}}
+  {{- range .at -}}
+  {{- include "workspace.check.format" (dict "format" $format "path" "" "rest" (splitList "." .) "value" $.Values) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Follows the rest of a path into a value: dict with format, path so far, rest and value. */}}
+{{- define "workspace.check.format" -}}
+{{- $format := .format -}}
+{{- $path := .path -}}
+{{- $rest := .rest -}}
+{{- $value := .value -}}
+{{- if not $rest -}}
+  {{- $text := toString $value -}}
+  {{- if and (not (kindIs "invalid" $value)) $text (not (and (regexMatch $format.pattern $text) (le (len $text) (int ($format.max | default 1000))))) -}}
+  {{- include "workspace.mistake" (list $path (printf "must be %s, not %q" $format.want $text)) -}}
+  {{- end -}}
+{{- else -}}
+  {{- $key := first $rest -}}
+  {{- $found := dict -}}
+  {{- if and (eq $key "*") (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
+    {{- range $name, $item := $value }}{{ $_ := set $found (toString $name) $item }}{{ end -}}
+  {{- else if and (eq $key "@") (kindIs "map" $value) -}}
+    {{- range $name, $item := $value }}{{ $_ := set $found $name $name }}{{ end -}}
+  {{- else if and (kindIs "map" $value) (hasKey $value $key) -}}
+    {{- $_ := set $found $key (index $value $key) -}}
+  {{- end -}}
+  {{- range $name, $item := $found -}}
+  {{- include "workspace.check.format" (dict "format" $format "path" (list $path $name | compact | join ".") "rest" (rest $rest) "value" $item) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the operator would refuse when it starts, and the pods crash. */}}
+{{- define "workspace.check.config" -}}
+{{- $chart := .Values.config.chart -}}
+{{- $dialect := $chart.dialect | default "inferencepool" -}}
+{{- $versions := index (fromYaml (.Files.Get "files/checks/supported.yaml")) $dialect -}}
+{{- if and $chart.version (not (has $chart.version $versions)) -}}
+{{- include "workspace.mistake" (list "config.chart.version" (printf "the operator knows no values for %s of %s: write one of %s, or nothing for the newest" $chart.version $dialect (join ", " $versions))) -}}
+{{- end -}}
+{{- $server := .Values.config.modelServer -}}
+{{- if and $server.image (not $server.version) (not $server.digest) -}}
+{{- include "workspace.mistake" (list "config.modelServer.version" "an image other than vLLM's own needs its tag, such as v0.33.0, or config.modelServer.digest") -}}
+{{- end -}}
+{{- $seen := list -}}
+{{- range $server.env -}}
+  {{- if has .name $seen }}{{ include "workspace.mistake" (list "config.modelServer.env" (printf "%s is there twice" .name)) }}{{ end -}}
+  {{- $seen = append $seen .name -}}
+{{- end -}}
+{{- $picker := .Values.config.endpointPicker -}}
+{{- if and $picker.image (not $picker.version) -}}
+{{- include "workspace.mistake" (list "config.endpointPicker.version" "an image other than the chart's own needs its tag") -}}
+{{- end -}}
+{{- with .Values.config.flux.verify -}}
+  {{- if not .provider -}}
+  {{- include "workspace.mistake" (list "config.flux.verify.provider" "write cosign or notation") -}}
+  {{- else if and (eq .provider "notation") (not .secretRef) -}}
+  {{- include "workspace.mistake" (list "config.flux.verify.secretRef" "notation needs the Secret with its trust policy and certificates") -}}
+  {{- else if not (or .secretRef .matchOIDCIdentity) -}}
+  {{- include "workspace.mistake" (list "config.flux.verify.matchOIDCIdentity" "without secretRef the signature is keyless, and any signer would do: name whom you trust") -}}
+  {{- end -}}
+  {{- range .matchOIDCIdentity -}}
+    {{/* An error here shows the expression. */}}
+    {{- $_ := mustRegexMatch .issuer "" -}}
+    {{- $_ := mustRegexMatch .subject "" -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "workspace.check.gateway" -}}
+{{- with .Values.config.gateway.default -}}
+  {{- if not (and .name .namespace) -}}
+  {{- include "workspace.mistake" (list "config.gateway.default" "the default Gateway needs name and namespace") -}}
+  {{- end -}}
+{{- end -}}
+{{- $router := .Values.config.gateway.bodyBasedRouting | default dict -}}
+{{- if $router.enabled -}}
+  {{- $versions := (fromYaml (.Files.Get "files/checks/supported.yaml")).bodyBasedRouting -}}
+  {{- if and $router.version (not (has $router.version $versions)) -}}
+  {{- include "workspace.mistake" (list "config.gateway.bodyBasedRouting.version" (printf "the operator knows no values for %s: write one of %s, or nothing" $router.version (join ", " $versions))) -}}
+  {{- end -}}
+  {{- if eq (.Values.config.gateway.implementation | default "istio") "other" -}}
+  {{- include "workspace.mistake" (list "config.gateway.bodyBasedRouting.enabled" "its chart knows how to hook into Istio only: set config.gateway.implementation to istio, or install a router of your own") -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Values that cannot work together. */}}
+{{- define "workspace.check.together" -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
-{{- fail "leaderElection.enabled: must be true with replicaCount > 1, or several operators would work against each other" -}}
+{{- include "workspace.mistake" (list "leaderElection.enabled" "must be true with replicaCount > 1, or several operators would work against each other") -}}
+{{- end -}}
+{{- range $part := list "serviceMonitor" "rules" "dashboard" -}}
+  {{- if and (index $.Values.metrics $part).enabled (not $.Values.metrics.enabled) -}}
+  {{- include "workspace.mistake" (list (printf "metrics.%s.enabled" $part) "needs metrics.enabled, which is false") -}}
+  {{- end -}}
 {{- end -}}
 {{- with .Values.config.gateway.tls -}}
 {{- if and .insecureSkipVerify .certManager -}}

@@ -4,7 +4,7 @@ those within.
 */}}
 {{- define "workspace.config" -}}
 {{- $file := dict "apiVersion" "config.kaito.sh/v1alpha1" "kind" "Configuration" -}}
-{{- $_ := set $file "featureGates" .Values.featureGates -}}
+{{- $_ := set $file "featureGates" (omit .Values.featureGates "vLLM" "disableNodeAutoProvisioning") -}}
 {{- with .Values.registry }}{{ $_ := set $file "registry" . }}{{ end -}}
 {{- range $name, $section := .Values.config -}}
   {{- if kindIs "map" $section -}}
