@@ -74,15 +74,15 @@ func TestRouter(t *testing.T) {
 	for version, r := range routersOf(config) {
 		t.Run(version, func(t *testing.T) {
 			rendered := renderRouter(t, r)
-			var kinds []string
+			kinds := []string{}
 			for _, object := range rendered.all {
-				kinds = append(kinds, object.Kind)
-				if object.Namespace != r.Namespace {
-					t.Errorf("%s %s is in namespace %q", object.Kind, object.Name, object.Namespace)
-				}
+				kinds = append(kinds, object.Namespace+"/"+object.Kind)
 			}
 			slices.Sort(kinds)
 			want := []string{"Deployment", "DestinationRule", "EnvoyFilter", "Role", "RoleBinding", "Service", "ServiceAccount"}
+			for i := range want {
+				want[i] = r.Namespace + "/" + want[i]
+			}
 			if diff := cmp.Diff(want, kinds); diff != "" {
 				t.Errorf("kinds (-want +got):\n%s", diff)
 			}
@@ -159,21 +159,25 @@ func TestRouterScope(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			other := r
 			other.Gateway, other.Name = "another", plan.RouterName("another")
-			for _, r := range []plan.Router{r, other} {
-				rendered := renderRouter(t, r)
-				checkFilter(t, r, rendered.filters[r.Name])
-				for name, rule := range rendered.rules {
-					if want := r.Name + "." + r.Namespace + ".svc.cluster.local"; rule.Spec.Host != want {
-						t.Errorf("DestinationRule %s is for %s, not %s alone", name, rule.Spec.Host, want)
-					}
-				}
-				for _, object := range rendered.all {
-					if !strings.HasPrefix(object.Name, r.Name) {
-						t.Errorf("%s %s is not the router's own", object.Kind, object.Name)
-					}
-				}
-			}
+			checkScope(t, r)
+			checkScope(t, other)
 		})
+	}
+}
+
+func checkScope(t *testing.T, r plan.Router) {
+	t.Helper()
+	rendered := renderRouter(t, r)
+	checkFilter(t, r, rendered.filters[r.Name])
+	for name, rule := range rendered.rules {
+		if want := r.Name + "." + r.Namespace + ".svc.cluster.local"; rule.Spec.Host != want {
+			t.Errorf("DestinationRule %s is for %s, not %s alone", name, rule.Spec.Host, want)
+		}
+	}
+	for _, object := range rendered.all {
+		if !strings.HasPrefix(object.Name, r.Name) {
+			t.Errorf("%s %s is not the router's own", object.Kind, object.Name)
+		}
 	}
 }
 

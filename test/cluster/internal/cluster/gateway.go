@@ -13,6 +13,7 @@ import (
 
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/build"
 	"github.com/workspace-operator/workspace-operator/test/cluster/internal/image"
+	"github.com/workspace-operator/workspace-operator/test/cluster/internal/process"
 )
 
 const (
@@ -61,7 +62,7 @@ func sharedLibraries(program string) ([]image.File, error) {
 	}
 	var files []image.File
 	for line := range strings.Lines(string(output)) {
-		for _, word := range strings.Fields(line) {
+		for word := range strings.FieldsSeq(line) {
 			if !strings.HasPrefix(word, "/") {
 				continue
 			}
@@ -116,4 +117,12 @@ func (c *Cluster) installIstio(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+func (c *Cluster) balancerSpec() process.Spec {
+	client := c.Kubectl()
+	return process.Spec{
+		Name: "load-balancer", Path: c.Self, Endpoint: "Services of type LoadBalancer",
+		Args: []string{"serve-load-balancer", "--kubectl", client.Program, "--kubeconfig", client.Kubeconfig},
+	}
 }

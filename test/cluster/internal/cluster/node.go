@@ -216,14 +216,6 @@ func (c *Cluster) gpuSpec(n node.Node) process.Spec {
 	}
 }
 
-func (c *Cluster) balancerSpec() process.Spec {
-	client := c.Kubectl()
-	return process.Spec{
-		Name: "load-balancer", Path: c.Self, Endpoint: "Services of type LoadBalancer",
-		Args: []string{"serve-load-balancer", "--kubectl", client.Program, "--kubeconfig", client.Kubeconfig},
-	}
-}
-
 // joined returns nil when the node is Ready and has its GPUs.
 func (c *Cluster) joined(ctx context.Context, name string) error {
 	raw, err := c.fetch(ctx, c.plane().Server()+"/api/v1/nodes/"+name)
