@@ -86,21 +86,28 @@ func TestRouter(t *testing.T) {
 			if diff := cmp.Diff(want, kinds); diff != "" {
 				t.Errorf("kinds (-want +got):\n%s", diff)
 			}
-			deployment, ok := rendered.deployments[plan.RouterName(r.Gateway)]
-			if !ok {
-				t.Fatalf("the Deployment has another name: %v", rendered.deployments)
-			}
-			if *deployment.Spec.Replicas < 2 {
-				t.Errorf("%d replicas: without it the Gateway refuses all requests", *deployment.Spec.Replicas)
-			}
-			checkFound(t, r, deployment)
-			checkRouterPod(t, deployment.Spec.Template)
+			deployment := checkDeployment(t, r, rendered.deployments)
 			image := mirror + "/gateway-api-inference-extension/bbr:" + version + "@" + r.Settings.ImageDigest
 			if diff := cmp.Diff(image, deployment.Spec.Template.Spec.Containers[0].Image); diff != "" {
 				t.Errorf("image (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+// checkDeployment returns the router's Deployment.
+func checkDeployment(t *testing.T, r plan.Router, all map[string]appsv1.Deployment) appsv1.Deployment {
+	t.Helper()
+	deployment, ok := all[plan.RouterName(r.Gateway)]
+	if !ok {
+		t.Fatalf("the Deployment has another name: %v", all)
+	}
+	if *deployment.Spec.Replicas < 2 {
+		t.Errorf("%d replicas: without it the Gateway refuses all requests", *deployment.Spec.Replicas)
+	}
+	checkFound(t, r, deployment)
+	checkRouterPod(t, deployment.Spec.Template)
+	return deployment
 }
 
 // checkFound: the operator's caches hold the Deployment and its pods, and the budget is for these pods.
