@@ -36,10 +36,11 @@ func (l *lifecycle) offered() {
 	l.Expect(l.gateway.chatThrough(mistral)).To(gomega.HavePrefix(routed + "-"))
 }
 
-// withdrawn: with the gate went routes, certificates, pools and the router; the model serves on under its Service.
+// withdrawn: with the gate went routes, certificates, pools and the router; the model serves on under its Service. The
+// Workspace asks for a Gateway by itself, and is told that there is none to be had.
 func (l *lifecycle) withdrawn() {
 	l.t.Helper()
-	l.gateway.expect(routed, "Ready=True Ready", "!RouteReady", "!InferencePoolReady")
+	l.gateway.expect(routed, "InferenceReady=True ReplicasReady", "RouteReady=False RouteWithoutPool", "!InferencePoolReady")
 	kinds := []string{"httproutes", "destinationrules", "envoyfilters", "helmreleases", "ocirepositories", "inferencepools"}
 	l.eventually(func() error {
 		for _, object := range l.gateway.inventory() {
