@@ -237,7 +237,8 @@ func (l *lifecycle) ofChart() []string {
 			"leases", "referencegrants", "namespaces//" + operatorNamespace, "secrets/" + operatorNamespace + "/workspace-operator-ca",
 			"serviceaccounts/" + operatorNamespace + "/default", "configmaps/" + operatorNamespace + "/kube-root-ca.crt",
 		}
-		if ours && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
+		istiod := strings.HasPrefix(object, "configmaps/"+operatorNamespace+"/istio-ca-")
+		if ours && !istiod && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
 			left = append(left, object)
 		}
 	}
