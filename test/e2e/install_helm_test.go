@@ -113,7 +113,7 @@ func (i *installation) objects() []string {
 	i.t.Helper()
 	all := []string{}
 	for _, item := range i.everything() {
-		if !strings.HasPrefix(item.text, "leases/kube-node-lease/") {
+		if !strings.HasPrefix(item.text, "leases/kube-node-lease/") && !ofIstiod(item.text) {
 			all = append(all, item.text)
 		}
 	}

@@ -237,8 +237,7 @@ func (l *lifecycle) ofChart() []string {
 			"leases", "referencegrants", "namespaces//" + operatorNamespace, "secrets/" + operatorNamespace + "/workspace-operator-ca",
 			"serviceaccounts/" + operatorNamespace + "/default", "configmaps/" + operatorNamespace + "/kube-root-ca.crt",
 		}
-		istiod := strings.HasPrefix(object, "configmaps/"+operatorNamespace+"/istio-ca-")
-		if ours && !istiod && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
+		if ours && !slices.Contains(kept, kind) && !slices.Contains(kept, object) {
 			left = append(left, object)
 		}
 	}

@@ -19,8 +19,10 @@ import (
 	"k8s.io/client-go/discovery"
 )
 
-// ofIstio begins the entries of the ConfigMaps that istiod puts into every namespace, in its own time.
-const ofIstio = "configmaps/istio-ca-"
+// ofIstiod says that an entry of an inventory is a ConfigMap that istiod puts into every namespace, in its own time.
+func ofIstiod(entry string) bool {
+	return strings.HasPrefix(entry, "configmaps/") && strings.HasPrefix(entry[strings.LastIndex(entry, "/")+1:], "istio-ca-")
+}
 
 // inventory is every object of the scene's namespace, of every kind that the cluster has. Events stay behind everything.
 func (s *scene) inventory() []string {
@@ -46,7 +48,7 @@ func (s *scene) inventory() []string {
 		}
 	}
 	slices.Sort(all)
-	return slices.DeleteFunc(all, func(entry string) bool { return strings.HasPrefix(entry, ofIstio) })
+	return slices.DeleteFunc(all, ofIstiod)
 }
 
 // empty is the inventory of the namespace when its defaults are there.
