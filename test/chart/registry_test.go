@@ -52,7 +52,7 @@ func chartRegistry(t *testing.T, versions ...string) *registries {
 	content := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	open := httptest.NewServer(content)
 	t.Cleanup(open.Close)
-	closed := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	closed := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != mirrorUser || password != mirrorPassword {
 			w.Header().Set("WWW-Authenticate", `Basic realm="mirror"`)
 			w.WriteHeader(http.StatusUnauthorized)
@@ -61,6 +61,9 @@ func chartRegistry(t *testing.T, versions ...string) *registries {
 		content.ServeHTTP(w, r)
 	}))
 	t.Cleanup(closed.Close)
+	// Flux tries plain HTTP at addresses of this machine, too.
+	closed.Config.ErrorLog = log.New(io.Discard, "", 0)
+	closed.StartTLS()
 	all := &registries{
 		open: strings.TrimPrefix(open.URL, "http://"), closed: strings.TrimPrefix(closed.URL, "https://"),
 		authority: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: closed.Certificate().Raw}),
