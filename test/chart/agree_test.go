@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -130,6 +131,8 @@ func surroundings(path []string) []string {
 			"flux: {verify: {provider: cosign, secretRef: keys}}")
 	case strings.HasPrefix(at, "gateway.default."):
 		all = append(all, "gateway: {default: {name: a, namespace: b}}")
+	case strings.HasPrefix(at, "gateway.tls."):
+		all = append(all, certManager())
 	case strings.HasPrefix(at, "gateway.bodyBasedRouting."):
 		// The operator looks at the rest only when it is enabled.
 		all = []string{"gateway: {bodyBasedRouting: {enabled: true}}"}
@@ -145,7 +148,9 @@ func candidates(of leaf) []any {
 	case name == "modelsService":
 		// The operator lets through what is no name of a Service.
 		return []any{"", "a", "A_b", "-a", "a b", "a/b", strings.Repeat("a", 254)}
-	case name == "provider" || of.of.Kind() == reflect.String && of.of.Name() != "string":
+	case name == "caBundle":
+		return bundles()
+	case name == "provider" || name == "kind" || of.of.Kind() == reflect.String && of.of.Name() != "string":
 		return words()
 	}
 	switch of.of {
@@ -197,7 +202,38 @@ func texts() []any {
 func words() []any {
 	return []any{
 		"", "none", "always", "Always", "FailOpen", "FailClose", "istio", "other", "inferencepool", "llm-d-router-gateway", "cosign", "notation",
+		"Issuer", "ClusterIssuer", "AWSPCAIssuer",
 	}
+}
+
+// authority is the certificate of one, as PEM.
+func authority() string {
+	// Made for tests of issuers: subject "example authority", good for a hundred years.
+	return `-----BEGIN CERTIFICATE-----
+MIIBnjCCAUWgAwIBAgIUOG1XPC5FnTDglnrZ+HJ1Y0ff9jQwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRZXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTI3MDU1MzAzWhgP
+MjEyNjExMDMwNTUzMDNaMBwxGjAYBgNVBAMMEWV4YW1wbGUgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEwenrVcCa01FpcfQD8bGdJvsgpVNxmGps
+fdwoZ6Y24MtgX387kDguTzCAvQkbVqgBd+BZAQqVn5XTIRjRlj39gKNjMGEwHQYD
+VR0OBBYEFEEQBXFyUln6ruDVpFi+P1U72XmZMB8GA1UdIwQYMBaAFEEQBXFyUln6
+ruDVpFi+P1U72XmZMA8GA1UdEwEB/wQFMAMBAf8wDgYDVR0PAQH/BAQDAgEGMAoG
+CCqGSM49BAMCA0cAMEQCID0Wjx9CRG0TktkaTAqxc5ukogKnVKuvxwBTNw4ltgY+
+AiA4PqoSycefb2YvtIX3OBOqKUbSoKmGksxw/gcwrkJJlg==
+-----END CERTIFICATE-----
+`
+}
+
+func bundles() []any {
+	whole := authority()
+	return []any{
+		whole, "# one\n" + whole + "# and another\n" + whole, "", "none", whole[:200], whole + whole[:200],
+		strings.ReplaceAll(whole, "CERTIFICATE", "PRIVATE KEY"), whole + strings.ReplaceAll(whole, "CERTIFICATE", "PRIVATE KEY"),
+	}
+}
+
+// certManager has the issuer and the bundle, so that what is tried decides.
+func certManager() string {
+	return "gateway: {tls: {certManager: {issuerRef: {name: corp}, caBundle: " + strconv.Quote(authority()) + "}}}"
 }
 
 func resources() []any {

@@ -54,6 +54,20 @@ func TestConfigSchema(t *testing.T) {
 	}
 }
 
+// TestNoPatterns: a schema would answer with the pattern; files/checks/formats.yaml says in words what to write.
+func TestNoPatterns(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"values.schema.json", filepath.Join("charts", "flux", "values.schema.json")} {
+		raw, err := os.ReadFile(filepath.Join(chartDir(), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(raw), `"pattern"`) {
+			t.Errorf("%s has a pattern", file)
+		}
+	}
+}
+
 // TestConfigValues: config has a documented line for each section and field of the first two levels.
 func TestConfigValues(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,7 @@
 {{/* Answers every value that the schema cannot judge, all mistakes at once, with the key and what to write. */}}
 {{- define "workspace.check" -}}
 {{- $mistakes := "" -}}
-{{- range list "kaito" "formats" "config" "gateway" "together" -}}
+{{- range list "kaito" "formats" "config" "gateway" "certificates" "together" -}}
 {{- $mistakes = print $mistakes (include (printf "workspace.check.%s" .) $) -}}
 {{- end -}}
 {{- with trim $mistakes }}{{ fail (print "\n" .) }}{{ end -}}
@@ -119,6 +119,31 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+Certificates of cert-manager. What is in the bundle is shown to nobody: a key may have got there by mistake. Whether its
+certificates are those of authorities only the operator can see.
+*/}}
+{{- define "workspace.check.certificates" -}}
+{{- $tls := .Values.config.gateway.tls | default dict -}}
+{{- with $tls.certManager -}}
+  {{- if $tls.insecureSkipVerify -}}
+  {{- include "workspace.mistake" (list "config.gateway.tls" "with certManager the gateway verifies certificates, with insecureSkipVerify it does not: set one of the two") -}}
+  {{- end -}}
+  {{- $issuer := .issuerRef | default dict -}}
+  {{- if not $issuer.name -}}
+  {{- include "workspace.mistake" (list "config.gateway.tls.certManager.issuerRef.name" "the name of the issuer that signs the certificates") -}}
+  {{- end -}}
+  {{- if and (eq ($issuer.group | default "cert-manager.io") "cert-manager.io") (not (has ($issuer.kind | default "Issuer") (list "Issuer" "ClusterIssuer"))) -}}
+  {{- include "workspace.mistake" (list "config.gateway.tls.certManager.issuerRef.kind" "cert-manager.io has Issuer and ClusterIssuer; for another kind write its group") -}}
+  {{- end -}}
+  {{- $blocks := len (regexFindAll "-----BEGIN " (.caBundle | default "") -1) -}}
+  {{- $certificates := len (regexFindAll "-----BEGIN CERTIFICATE-----\\s+[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----" (.caBundle | default "") -1) -}}
+  {{- if or (not $blocks) (ne $blocks $certificates) -}}
+  {{- include "workspace.mistake" (list "config.gateway.tls.certManager.caBundle" (printf "write the certificate of the authority that the issuer signs with, whole and nothing else: of its blocks %d are certificates, of %d" $certificates $blocks)) -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Values that cannot work together. */}}
 {{- define "workspace.check.together" -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) -}}
@@ -128,10 +153,5 @@
   {{- if and (index $.Values.metrics $part).enabled (not $.Values.metrics.enabled) -}}
   {{- include "workspace.mistake" (list (printf "metrics.%s.enabled" $part) "needs metrics.enabled, which is false") -}}
   {{- end -}}
-{{- end -}}
-{{- with .Values.config.gateway.tls -}}
-{{- if and .insecureSkipVerify .certManager -}}
-{{- fail "config.gateway.tls: with certManager the gateway verifies certificates, with insecureSkipVerify it does not: set one of the two" -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
