@@ -102,7 +102,7 @@ demo: ## Start a cluster, apply the example Workspaces and talk to the models
 	hack/demo.sh
 
 .PHONY: e2e
-e2e: build cluster-build-node helm images $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
+e2e: install-deps build cluster-build-node helm images $(GOTESTSUM) ## Run the end-to-end tests on a whole local cluster (root on Linux)
 	@TEST_ARGS='-tags=e2e -count=1 -timeout=25m $(TEST_ARGS)' hack/test.sh .=./test/e2e/...
 	@$(MAKE) --no-print-directory e2e-install
 
@@ -110,7 +110,7 @@ e2e: build cluster-build-node helm images $(GOTESTSUM) ## Run the end-to-end tes
 e2e e2e-install: PLATFORMS = linux/$(shell go env GOARCH)
 
 .PHONY: e2e-install
-e2e-install: build cluster-build-node helm images $(GOTESTSUM) ## Run those of the chart, on a cluster that has nothing of it
+e2e-install: install-deps build cluster-build-node helm images $(GOTESTSUM) ## Run those of the chart, on a cluster that has nothing of it
 	@E2E_BARE=1 TEST_ARGS='-tags=e2e -count=1 -timeout=20m -run=^(TestInstall|TestQuickstart)$$' hack/test.sh .=./test/e2e/...
 
 # Tools are pinned in hack/tools/go.mod and built once; go tool would link them again for every new checkout.

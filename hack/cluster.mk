@@ -12,7 +12,10 @@ CLUSTER_SOURCES = $(shell find test/cluster/cmd test/cluster/internal -type f) t
 bin/cluster: $(CLUSTER_SOURCES)
 	cd test/cluster && $(CLUSTER_GO) build -ldflags '-s -w' -o ../../bin/cluster ./cmd/cluster
 
-.PHONY: cluster-build-api cluster-build-flux cluster-build-node cluster-up cluster-down cluster-status
+.PHONY: install-deps cluster-build-api cluster-build-flux cluster-build-node cluster-up cluster-down cluster-status
+install-deps: ## Install what tier node takes from the distribution (Debian, Ubuntu; root)
+	hack/install-deps.sh
+
 cluster-build-api: bin/cluster ## Build the API server, etcd and kubectl into bin/ and bin/k8s
 	bin/cluster build --tier api
 
