@@ -103,6 +103,7 @@ const (
 	ReasonPickerBypassed         = "EndpointPickerBypassed"
 	ReasonGatewayNotReachable    = "GatewayNotReachable"
 	ReasonGatewayRequestFailed   = "GatewayRequestFailed"
+	ReasonProbeRefused           = "GatewayRefusesProbe"
 	ReasonDestinationRule        = "DestinationRuleConflict"
 	ReasonBodyRoutingNotReady    = "BodyBasedRoutingNotReady"
 	ReasonCertificateUnavailable = "CertificateNotAvailable"

@@ -279,7 +279,8 @@ type RouteMode string
 const (
 	// RouteManaged: the operator makes the HTTPRoute.
 	RouteManaged RouteMode = "Managed"
-	// RouteNone: no route is made; routes of the user's own may name the InferencePool.
+	// RouteNone: no route is made; routes of the user's own may name the InferencePool. The Endpoint Picker has a certificate
+	// all the same, with the authority to verify it by in the ConfigMap <its Service>-tls.
 	RouteNone RouteMode = "None"
 )
 

@@ -23,20 +23,24 @@ import (
 
 // applyCertificate writes what the Endpoint Picker serves and what gateways verify it by, before the pool that mounts it.
 func (r *run) applyCertificate(ctx context.Context) error {
-	if r.planErr == nil && (r.plan.Route == nil || r.plan.Route.TLS == nil) {
-		r.metrics.CertificateExpires(client.ObjectKeyFromObject(r.ws), time.Time{})
-	}
-	if !r.wantsRoute() || r.plan.Route.TLS == nil {
-		r.leaves.Delete(client.ObjectKeyFromObject(r.ws))
+	key := client.ObjectKeyFromObject(r.ws)
+	if r.planErr != nil || r.plan.TLS == nil {
+		r.leaves.Delete(key)
+		if r.planErr == nil {
+			r.metrics.CertificateExpires(key, time.Time{})
+		}
 		return nil
 	}
-	trust, known := r.children.Find(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.plan.Route.TLS.Name}}).(*corev1.ConfigMap)
+	trust, known := r.children.Find(&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: r.plan.TLS.Name}}).(*corev1.ConfigMap)
 	certify := r.certify
-	if r.plan.Route.TLS.CertManager != nil {
+	if r.plan.TLS.CertManager != nil {
 		certify = r.request
 	}
 	if err := certify(ctx, trust); err != nil {
-		r.routeErr = certificateError(err)
+		r.certificateErr = certificateError(err)
+		if r.plan.Route != nil {
+			r.routeErr = r.certificateErr
+		}
 		if !known {
 			// There is nothing to mount yet: the pool must not wait for it.
 			pool := *r.plan.Pool
@@ -64,7 +68,7 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 		return err
 	}
 	text, pending := r.servedNow(trust)
-	renewal, serves := authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
+	renewal, serves := authority.Serves(r.now, text, r.plan.TLS.DNSNames)
 	lost, err := r.secretLost(ctx)
 	if err != nil {
 		return err
@@ -78,7 +82,7 @@ func (r *run) certify(ctx context.Context, trust *corev1.ConfigMap) error {
 			return err
 		}
 		text = leaf.Certificate
-		renewal, _ = authority.Serves(r.now, text, r.plan.Route.TLS.DNSNames)
+		renewal, _ = authority.Serves(r.now, text, r.plan.TLS.DNSNames)
 	}
 	r.renewal = renewal.Sub(r.now)
 	r.metrics.AuthorityExpires(authority.Expires())
@@ -106,13 +110,13 @@ func (r *run) servedNow(trust *corev1.ConfigMap) ([]byte, bool) {
 	}
 	// The Secret is written before the ConfigMap, so both are; Secrets are not watched, and nothing else would forget it.
 	r.leaves.Delete(key)
-	r.applier.Forget("Secret", r.certificateKey(r.plan.Route.TLS.Name))
+	r.applier.Forget("Secret", r.certificateKey(r.plan.TLS.Name))
 	return text, false
 }
 
 // leaf returns the certificate that this process made a moment ago and the caches do not show yet, else a new one.
 func (r *run) leaf(authority certificate.Authority) (certificate.Leaf, error) {
-	names := r.plan.Route.TLS.DNSNames
+	names := r.plan.TLS.DNSNames
 	key := client.ObjectKeyFromObject(r.ws)
 	if made, ok := r.leaves.Load(key); ok {
 		leaf := made.(certificate.Leaf)
@@ -133,7 +137,7 @@ func (r *run) secretLost(ctx context.Context) (bool, error) {
 	if epp == nil || epp.Status.AvailableReplicas > 0 || epp.Status.Replicas == 0 {
 		return false, nil
 	}
-	key := r.certificateKey(r.plan.Route.TLS.Name)
+	key := r.certificateKey(r.plan.TLS.Name)
 	_, err := r.applier.Look(ctx, secretKind(), key)
 	if apierrors.IsNotFound(err) {
 		r.applier.Forget("Secret", key)

@@ -39,7 +39,7 @@ func (r *run) request(ctx context.Context, trust *corev1.ConfigMap) error {
 	if !r.served.Certificates() {
 		return &outcome.Waiting{Reason: v1beta1.ReasonCRDNotFound, Message: "not installed in this cluster: " + observe.CRDCertificate}
 	}
-	tls := r.plan.Route.TLS
+	tls := r.plan.TLS
 	made, _ := r.children.Find(&route.Certificate{ObjectMeta: metav1.ObjectMeta{Name: tls.Name}}).(*route.Certificate)
 	problem, since := status.Unissued(made)
 	if problem != "" {

@@ -53,6 +53,8 @@ type run struct {
 	workloadErr error
 	poolErr     error
 	routeErr    error
+	// certificateErr is also that of the route, or of the pool where there is no route.
+	certificateErr error
 	// workloadChanging, poolChanging and routeChanging say that the caches do not show yet what was just written.
 	workloadChanging, poolChanging, routeChanging bool
 	// repairAfter is when Flux may be asked again. It counts from the last time: with an interval that begins at each
@@ -116,6 +118,9 @@ func (r *run) applyPool(ctx context.Context) error {
 		changing, err := r.apply(ctx, obj)
 		r.poolChanging = r.poolChanging || changing
 		r.poolErr = errors.Join(r.poolErr, err)
+	}
+	if r.plan.Route == nil {
+		r.poolErr = errors.Join(r.poolErr, r.certificateErr)
 	}
 	return nil
 }

@@ -25,8 +25,6 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
-func (r *run) wantsRoute() bool { return r.planErr == nil && r.plan.Route != nil && r.routeErr == nil }
-
 // applyRoute writes the HTTPRoute and what makes the gateway verify the Endpoint Picker.
 func (r *run) applyRoute(ctx context.Context) error {
 	if r.planErr != nil || r.plan.Route == nil {
@@ -91,7 +89,11 @@ func (r *run) routePreconditions(ctx context.Context) error {
 // have takes it away.
 func (r *run) keepsRoute(obj client.Object) bool {
 	switch obj.(type) {
-	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule, *route.Certificate, *corev1.ConfigMap:
+	case *route.Certificate, *corev1.ConfigMap:
+		if r.certificateErr != nil {
+			return true
+		}
+	case *gatewayv1.HTTPRoute, *gatewayv1.BackendTLSPolicy, *route.DestinationRule:
 	default:
 		return false
 	}
@@ -110,7 +112,7 @@ func isHTTPRoute(obj client.Object) bool {
 // prove has a request through each Gateway show that the Endpoint Picker is asked, once everything else is as it should be.
 func (r *run) prove(context.Context) error {
 	key := client.ObjectKeyFromObject(r.ws)
-	if !r.wantsRoute() || !r.plan.Route.Probe || !status.Provable(r.input()) {
+	if r.planErr != nil || r.plan.Route == nil || !r.plan.Route.Probe || !status.Provable(r.input()) {
 		r.prober.forget(key)
 		return nil
 	}
@@ -127,8 +129,7 @@ func (r *run) prove(context.Context) error {
 func (r *run) gates() ([]gate, bool) {
 	var gates []gate
 	for _, parent := range r.plan.Route.Parents {
-		// In the body, not as a header, which would hide that nobody reads bodies.
-		target := probe.Target{InBody: len(r.plan.Route.Models) > 0}
+		target := probe.Target{}
 		if len(r.plan.Models) > 0 {
 			target.Model = r.plan.Models[0]
 		}
@@ -151,6 +152,9 @@ func (r *run) state(gates []gate) string {
 		[]client.Object{r.children.InferencePool, r.children.EPP},
 	) {
 		parts = append(parts, version(obj))
+	}
+	for _, router := range r.routing.Routers {
+		parts = append(parts, router.Failing())
 	}
 	var unordered []string
 	for _, obj := range r.children.Owned {

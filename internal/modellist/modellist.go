@@ -155,10 +155,19 @@ func root(ws *v1beta1.Workspace, name string) string {
 }
 
 // routed says whether requests for a Workspace get through, as far as is known. That the operator itself cannot reach the
-// Gateway says nothing about those who ask there.
+// Gateway, or is not let through, says nothing about those who ask there; and whoever passes the Endpoint Picker by gets
+// an answer.
 func routed(ws *v1beta1.Workspace) bool {
 	c := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionRouteReady)
-	return c != nil && (c.Status == metav1.ConditionTrue || c.Reason == v1beta1.ReasonGatewayNotReachable)
+	if c == nil {
+		return false
+	}
+	switch c.Reason {
+	case v1beta1.ReasonGatewayNotReachable, v1beta1.ReasonProbeRefused, v1beta1.ReasonPickerBypassed:
+		return true
+	default:
+		return c.Status == metav1.ConditionTrue
+	}
 }
 
 func write(w http.ResponseWriter, code int, body any) {

@@ -168,16 +168,22 @@ func TestNoWayYet(t *testing.T) {
 	}
 }
 
-// TestNotReachable: whoever asks here has reached the Gateway, even if the operator cannot.
-func TestNotReachable(t *testing.T) {
+// TestNotProved: whoever asks here has reached the Gateway, even if the operator cannot, or sees that its Endpoint Picker is
+// passed by. Who is answered by another does not reach the model.
+func TestNotProved(t *testing.T) {
 	t.Parallel()
-	ws := workspace("phi", metav1.ConditionFalse, "phi-4")
-	ws.Status.Conditions[0].Reason = v1beta1.ReasonGatewayNotReachable
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/models", http.NoBody)
-	request.Header.Set(plan.GatewayHeader, "gateways/shared")
-	got := httptest.NewRecorder()
-	server(t, ws).ServeHTTP(got, request)
-	if !strings.Contains(got.Body.String(), `"id":"phi-4"`) {
-		t.Errorf("listed %s", got.Body.String())
+	for reason, want := range map[string]bool{
+		v1beta1.ReasonGatewayNotReachable: true, v1beta1.ReasonProbeRefused: true, v1beta1.ReasonPickerBypassed: true,
+		v1beta1.ReasonGatewayRequestFailed: false, v1beta1.ReasonRouteProgressing: false,
+	} {
+		ws := workspace("phi", metav1.ConditionFalse, "phi-4")
+		ws.Status.Conditions[0].Reason = reason
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/models", http.NoBody)
+		request.Header.Set(plan.GatewayHeader, "gateways/shared")
+		got := httptest.NewRecorder()
+		server(t, ws).ServeHTTP(got, request)
+		if listed := strings.Contains(got.Body.String(), `"id":"phi-4"`); listed != want {
+			t.Errorf("%s: listed %s", reason, got.Body.String())
+		}
 	}
 }

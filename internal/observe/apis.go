@@ -70,18 +70,18 @@ func (a APIs) MissingForPool(p *plan.Pool) []string {
 }
 
 // missingForRoutes are the names of the CustomResourceDefinitions that routes need and that are not served, sorted.
-func (a APIs) missingForRoutes(r *plan.Route) []string {
+func (a APIs) missingForRoutes(p plan.Plan) []string {
 	needed := []string{CRDGatewayClass, CRDGateway, CRDHTTPRoute}
 	switch {
-	case r.Implementation == configv1alpha1.ImplementationIstio:
+	case p.Route.Implementation == configv1alpha1.ImplementationIstio:
 		needed = append(needed, CRDDestinationRule)
-	case r.TLS != nil:
+	case p.TLS != nil:
 		needed = append(needed, CRDBackendTLSPolicy)
 	}
-	if r.TLS != nil && r.TLS.CertManager != nil {
+	if p.TLS != nil && p.TLS.CertManager != nil {
 		needed = append(needed, CRDCertificate)
 	}
-	if r.BodyBased {
+	if p.Route.BodyBased {
 		needed = append(needed, CRDReferenceGrant)
 	}
 	missing := slices.DeleteFunc(needed, a.served)

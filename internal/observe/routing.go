@@ -107,7 +107,7 @@ func trimHTTPRoute(o *gatewayv1.HTTPRoute) {
 
 // Routing reads what a Workspace's route depends on. The Workspace's own route is among its children, too.
 func (o *Observer) Routing(ctx context.Context, p plan.Plan, apis APIs) (status.Routing, error) {
-	r := status.Routing{Missing: apis.missingForRoutes(p.Route)}
+	r := status.Routing{Missing: apis.missingForRoutes(p)}
 	if len(r.Missing) > 0 || !apis.Routes() {
 		return r, nil
 	}

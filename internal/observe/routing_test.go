@@ -70,35 +70,38 @@ func TestMissingForRoutes(t *testing.T) {
 	verified := &plan.PickerTLS{}
 	for name, c := range map[string]struct {
 		route  plan.Route
+		tls    *plan.PickerTLS
 		served []string
 		want   []string
 	}{
 		"nothing, Istio": {
 			plan.Route{Implementation: configv1alpha1.ImplementationIstio},
-			nil,
+			nil, nil,
 			[]string{observe.CRDDestinationRule, observe.CRDGatewayClass, observe.CRDGateway, observe.CRDHTTPRoute},
 		},
 		"Gateway API without Istio": {
-			plan.Route{Implementation: configv1alpha1.ImplementationIstio, TLS: verified}, gateways, []string{observe.CRDDestinationRule},
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio}, verified, gateways, []string{observe.CRDDestinationRule},
 		},
 		"others verify by a policy": {
-			plan.Route{Implementation: configv1alpha1.ImplementationOther, TLS: verified}, gateways, []string{observe.CRDBackendTLSPolicy},
+			plan.Route{Implementation: configv1alpha1.ImplementationOther}, verified, gateways, []string{observe.CRDBackendTLSPolicy},
 		},
 		"cert-manager is to make certificates": {
-			plan.Route{Implementation: configv1alpha1.ImplementationIstio, TLS: &plan.PickerTLS{CertManager: &configv1alpha1.CertManager{}}},
+			plan.Route{Implementation: configv1alpha1.ImplementationIstio},
+			&plan.PickerTLS{CertManager: &configv1alpha1.CertManager{}},
 			append(slices.Clone(gateways), observe.CRDDestinationRule),
 			[]string{observe.CRDCertificate},
 		},
-		"others do not verify": {plan.Route{Implementation: configv1alpha1.ImplementationOther}, gateways, nil},
+		"others do not verify": {plan.Route{Implementation: configv1alpha1.ImplementationOther}, nil, gateways, nil},
 		"the list of models needs a grant": {
 			plan.Route{Implementation: configv1alpha1.ImplementationIstio, BodyBased: true},
+			nil,
 			append(slices.Clone(gateways), observe.CRDDestinationRule),
 			[]string{observe.CRDReferenceGrant},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			routing, err := observer(t, store(t)).Routing(t.Context(), plan.Plan{Route: &c.route}, observe.APIsOf(c.served))
+			routing, err := observer(t, store(t)).Routing(t.Context(), plan.Plan{Route: &c.route, TLS: c.tls}, observe.APIsOf(c.served))
 			if err != nil {
 				t.Fatal(err)
 			}

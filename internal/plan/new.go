@@ -58,7 +58,7 @@ func New(ws *v1beta1.Workspace, p preset.Preset, f Facts) (Plan, error) {
 	plan.Server = server(ws, p, f, serverParts{topology: t, demand: need, user: user, adapters: adapters})
 	plan.Pool = poolOf(ws, f)
 	plan.Route = routeOf(ws, plan, f)
-	plan.Pool.protect(plan.Route)
+	plan.protect(ws, f.Config.Gateway)
 	plan.Unroutable = plan.Route == nil && asksForRoute(ws)
 	return plan, nil
 }

@@ -74,6 +74,8 @@ type Plan struct {
 
 	// Route is nil when no route is wanted.
 	Route *Route `json:",omitempty"`
+	// TLS is what the Endpoint Picker serves and gateways verify; nil leaves it a certificate that it makes itself.
+	TLS *PickerTLS `json:",omitempty"`
 	// Unroutable says that the Workspace asks for a route but has no pool to route to, or names no Gateway.
 	Unroutable bool `json:",omitempty"`
 }

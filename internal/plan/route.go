@@ -38,8 +38,6 @@ type Route struct {
 	Timeout time.Duration
 	// Implementation says how the gateway is told to verify the Endpoint Picker.
 	Implementation configv1alpha1.GatewayImplementation
-	// TLS is what the Endpoint Picker serves and the gateway verifies; nil leaves it unverified.
-	TLS *PickerTLS
 	// Probe has requests through the Gateways show whether the Endpoint Picker is asked.
 	Probe bool
 	// Refused says why no route can be made as configured; empty if one can. RefusedReason is its reason.
@@ -97,11 +95,7 @@ func routeOf(ws *v1beta1.Workspace, p Plan, f Facts) *Route {
 	if r.BodyBased {
 		r.Models = p.Models
 	}
-	switch chart := p.Pool.Chart; {
-	case gateway.TLS.InsecureSkipVerify:
-	case configv1alpha1.ServesCertificates(chart.Dialect, chart.Version):
-		r.TLS = pickerTLS(p, gateway.TLS.CertManager)
-	default:
+	if chart := p.Pool.Chart; !gateway.TLS.InsecureSkipVerify && !configv1alpha1.ServesCertificates(chart.Dialect, chart.Version) {
 		r.RefusedReason = v1beta1.ReasonTLSNotSupported
 		r.Refused = fmt.Sprintf("chart %s %s cannot give the endpoint picker a certificate that the gateway could verify: "+
 			"configure chart.version %s or later, or gateway.tls.insecureSkipVerify: true",
@@ -116,11 +110,23 @@ func routeOf(ws *v1beta1.Workspace, p Plan, f Facts) *Route {
 	return r
 }
 
-// protect gives the Endpoint Picker the certificate that the gateway will verify.
-func (p *Pool) protect(r *Route) {
-	if p != nil && r != nil && r.TLS != nil {
-		p.TLSSecret = r.TLS.Name
+// protect gives the Endpoint Picker the certificate that gateways verify: where there is a route, and where somebody has
+// said that he makes his own.
+func (p *Plan) protect(ws *v1beta1.Workspace, gateway configv1alpha1.Gateway) {
+	if p.Pool == nil || p.Route == nil && !routesByHand(ws) {
+		return
 	}
+	chart := p.Pool.Chart
+	if gateway.TLS.InsecureSkipVerify || !configv1alpha1.ServesCertificates(chart.Dialect, chart.Version) {
+		return
+	}
+	p.TLS = pickerTLS(*p, gateway.TLS.CertManager)
+	p.Pool.TLSSecret = p.TLS.Name
+}
+
+// routesByHand says that the owner of a Workspace has taken its routes into his own hands.
+func routesByHand(ws *v1beta1.Workspace) bool {
+	return ws.Inference.Gateway != nil && ws.Inference.Gateway.Mode == v1beta1.RouteNone
 }
 
 func pickerTLS(p Plan, by *configv1alpha1.CertManager) *PickerTLS {

@@ -41,7 +41,7 @@ func NewTemplate(ws *v1beta1.Workspace, f Facts) (Plan, error) {
 	if plan.Port != 0 {
 		plan.Pool = poolOf(ws, f)
 		plan.Route = routeOf(ws, plan, f)
-		plan.Pool.protect(plan.Route)
+		plan.protect(ws, f.Config.Gateway)
 	}
 	plan.Unroutable = plan.Route == nil && asksForRoute(ws)
 	return plan, nil

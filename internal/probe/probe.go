@@ -24,11 +24,11 @@ const (
 	mark = "X-Went-Into-Resp-Headers"
 	// healthPath is answered by vLLM without any work, and has no body, so that the Endpoint Picker takes any pod.
 	healthPath = "/health"
-	modelsPath = "/v1/models"
 	// A request that names its model in the body has to look like one of OpenAI's, or the Endpoint Picker refuses it. This
-	// one vLLM refuses before any work, and the refusal comes back by the same way as an answer.
+	// one vLLM refuses before any work, and the refusal comes back by the same way as an answer. Other servers, of templates,
+	// generate nothing for it; a negative number some take for no limit at all.
 	bodyPath = "/v1/completions"
-	noTokens = -1
+	noTokens = 0
 	// Agent tells the request apart in the logs of gateways and pods.
 	Agent = "workspace-operator-probe"
 
@@ -40,10 +40,9 @@ const (
 type Target struct {
 	// Doors are the ways in, of which the first that answers counts.
 	Doors []Door
-	// Model is the name of the model that is to answer; empty if it is not known.
+	// Model is the name of the model that is to answer; empty if it is not known. It goes into the body of the request: as a
+	// header it would hide that nobody reads bodies, and a gateway may fail with bodies alone.
 	Model string
-	// InBody names the model in the body of the request, for a router to read.
-	InBody bool
 }
 
 // Door is one address of a Gateway.
@@ -83,7 +82,7 @@ func Ask(ctx context.Context, t Target) (Answer, error) {
 }
 
 func (t Target) askAt(ctx context.Context, door Door) (Answer, error) {
-	if t.InBody {
+	if t.Model != "" {
 		text, err := json.Marshal(completion{Model: t.Model, Prompt: Agent, MaxTokens: noTokens})
 		if err != nil {
 			return Answer{}, err
@@ -96,15 +95,7 @@ func (t Target) askAt(ctx context.Context, door Door) (Answer, error) {
 		}, err
 	}
 	r, err := door.send(ctx, http.MethodGet, healthPath, nil)
-	answer := Answer{Asked: r.marked, Code: r.code, Own: r.code == http.StatusOK}
-	if err != nil || !answer.Asked || t.Model == "" {
-		return answer, err
-	}
-	// Only what a picked pod says counts: the list of models may well be somebody else's.
-	if r, err := door.send(ctx, http.MethodGet, modelsPath, nil); err == nil && r.marked {
-		answer.Stranger = r.listsOnlyOthers(t.Model)
-	}
-	return answer, nil
+	return Answer{Asked: r.marked, Code: r.code, Own: r.code == http.StatusOK}, err
 }
 
 // response is as much of one as is judged.
@@ -123,23 +114,6 @@ func (r response) isFailure() bool {
 		} `json:"error"`
 	}
 	return json.Unmarshal(r.text, &said) == nil && (said.Object == "error" || said.Error.Message != "")
-}
-
-func (r response) listsOnlyOthers(model string) bool {
-	var list struct {
-		Data []struct {
-			ID string `json:"id"`
-		} `json:"data"`
-	}
-	if r.code != http.StatusOK || json.Unmarshal(r.text, &list) != nil {
-		return false
-	}
-	for _, m := range list.Data {
-		if m.ID == model {
-			return false
-		}
-	}
-	return len(list.Data) > 0
 }
 
 // send connects anew for each request: the next one may have to be answered by another pod.

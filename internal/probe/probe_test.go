@@ -20,11 +20,11 @@ import (
 
 const (
 	agent = "workspace-operator-probe"
-	body  = `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":-1}`
+	body  = `{"model":"phi","prompt":"workspace-operator-probe","max_tokens":0}`
 	// As vLLM writes them.
-	refusal = `{"error":{"message":"max_tokens must be at least 1, got -1.","type":"BadRequestError","param":"max_tokens","code":400}}`
+	refusal = `{"error":{"message":"max_tokens must be at least 1, got 0.","type":"BadRequestError","param":"max_tokens","code":400}}`
 	unknown = `{"error":{"message":"The model does not exist.","type":"NotFoundError","param":"model","code":404}}`
-	old     = `{"object":"error","message":"max_tokens must be at least 1, got -1.","type":"BadRequestError","code":400}`
+	old     = `{"object":"error","message":"max_tokens must be at least 1, got 0.","type":"BadRequestError","code":400}`
 )
 
 // page is what a gateway answers to one path.
@@ -66,18 +66,10 @@ func refuse(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	return nil, nil //nolint:nilnil // Go on with the configuration that there is.
 }
 
-func list(names ...string) string {
-	var entries []string
-	for _, name := range names {
-		entries = append(entries, fmt.Sprintf(`{"id":%q,"object":"model"}`, name))
-	}
-	return `{"object":"list","data":[` + strings.Join(entries, ",") + `]}`
-}
-
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	const health, models, completions = "/health", "/v1/models", "/v1/completions"
-	both := []string{"GET /health " + agent, "GET /v1/models " + agent}
+	const health, completions = "/health", "/v1/completions"
+	byHealth, byBody := []string{"GET /health " + agent}, []string{"POST " + completions + " " + agent + " " + body}
 	for name, c := range map[string]struct {
 		target probe.Target
 		pages  map[string]page
@@ -88,82 +80,52 @@ func TestAsk(t *testing.T) {
 			probe.Target{},
 			map[string]page{health: {true, 200, ""}},
 			probe.Answer{Asked: true, Code: 200, Own: true},
-			both[:1],
-		},
-		"picked, its own model": {
-			probe.Target{Model: "phi"},
-			map[string]page{health: {true, 200, ""}, models: {true, 200, list("phi", "adapter")}},
-			probe.Answer{Asked: true, Code: 200, Own: true},
-			both,
-		},
-		"picked by another pool": {
-			probe.Target{Model: "phi"},
-			map[string]page{health: {true, 200, ""}, models: {true, 200, list("llama")}},
-			probe.Answer{Asked: true, Code: 200, Own: true, Stranger: true},
-			both,
-		},
-		"somebody else lists models": {
-			probe.Target{Model: "phi"},
-			map[string]page{health: {true, 200, ""}, models: {false, 200, list("llama")}},
-			probe.Answer{Asked: true, Code: 200, Own: true},
-			both,
-		},
-		"the model wants a key": {
-			probe.Target{Model: "phi"},
-			map[string]page{health: {true, 200, ""}, models: {true, 401, `{"error":"Unauthorized"}`}},
-			probe.Answer{Asked: true, Code: 200, Own: true},
-			both,
-		},
-		"no list of models": {
-			probe.Target{Model: "phi"},
-			map[string]page{health: {true, 200, ""}, models: {true, 200, "hello"}},
-			probe.Answer{Asked: true, Code: 200, Own: true},
-			both,
+			byHealth,
 		},
 		"not picked": {
-			probe.Target{Model: "phi"},
+			probe.Target{},
 			map[string]page{health: {false, 200, ""}},
 			probe.Answer{Code: 200, Own: true},
-			both[:1],
+			byHealth,
 		},
-		"redirected":    {probe.Target{}, map[string]page{health: {false, 301, ""}}, probe.Answer{Code: 301}, both[:1]},
-		"a key missing": {probe.Target{}, map[string]page{health: {false, 401, ""}}, probe.Answer{Code: 401}, both[:1]},
-		"broken":        {probe.Target{}, map[string]page{health: {false, 500, ""}}, probe.Answer{Code: 500}, both[:1]},
+		"redirected":    {probe.Target{}, map[string]page{health: {false, 301, ""}}, probe.Answer{Code: 301}, byHealth},
+		"a key missing": {probe.Target{}, map[string]page{health: {false, 401, ""}}, probe.Answer{Code: 401}, byHealth},
+		"broken":        {probe.Target{}, map[string]page{health: {false, 500, ""}}, probe.Answer{Code: 500}, byHealth},
 		"by body, picked": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {true, 400, refusal}},
 			probe.Answer{Asked: true, Code: 400, Own: true},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 		"by body, picked by another pool": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {true, 404, unknown}},
 			probe.Answer{Asked: true, Code: 404, Stranger: true},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 		"by body, not picked": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {false, 400, refusal}},
 			probe.Answer{Code: 400, Own: true},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 		"by body, not picked, as older vLLM says it": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {false, 400, old}},
 			probe.Answer{Code: 400, Own: true},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 		"by body, the gateway does not like it": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {false, 400, "bad request"}},
 			probe.Answer{Code: 400},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 		"by body, somebody says yes": {
-			probe.Target{Model: "phi", InBody: true},
+			probe.Target{Model: "phi"},
 			map[string]page{completions: {false, 200, "{}"}},
 			probe.Answer{Code: 200},
-			[]string{"POST /v1/completions " + agent + " " + body},
+			byBody,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

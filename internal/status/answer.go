@@ -27,28 +27,38 @@ func unlike(in Input, accepted string) verdict {
 			"%s, but %s has another model answer a request for the model: does another route take its requests?", accepted, it)
 	case p.Own:
 		return routeNot(v1beta1.ReasonPickerBypassed,
-			"%s, and %s answers with code %d, but the endpoint picker %s is not asked, so that every request goes to any pod: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
-			accepted, it, p.Code, in.Plan.Names.EPP)
+			"%s, and %s answers with code %d, but the endpoint picker %s is not asked, so that %s: is there another DestinationRule or BackendTLSPolicy for its Service, or an EnvoyFilter?",
+			accepted, it, p.Code, in.Plan.Names.EPP, bypassed(in))
 	case p.Code == 404 && len(in.Plan.Route.Models) > 0:
 		return routeNot(v1beta1.ReasonBodyRoutingNotReady,
 			"%s, but %s answers a request that names the model in its body with code 404: does the Gateway ask body-based routing (its EnvoyFilter), or does another route take such requests?", accepted, it)
 	default:
-		return routeNot(v1beta1.ReasonGatewayRequestFailed, "%s, but %s answers a request for the model with code %d: %s", accepted, it, p.Code, suspicion(p.Code))
+		reason, why := suspicion(p.Code)
+		return routeNot(reason, "%s, but %s answers a request for the model with code %d: %s", accepted, it, p.Code, why)
 	}
 }
 
-// suspicion is what an answer mostly means that is none of a model's.
-func suspicion(code int) string {
+// bypassed is what becomes of requests. A gateway that trusts nobody lets those without a body pass, and fails with what it
+// has begun to hand on; a request that names its model has a body.
+func bypassed(in Input) string {
+	if len(in.Plan.Models) == 0 {
+		return "requests go to any pod, or fail if they have a body"
+	}
+	return "every request goes to any pod"
+}
+
+// suspicion is what an answer mostly means that is none of a model's, and the reason by its name.
+func suspicion(code int) (reason, why string) {
 	switch {
-	case code >= 500:
-		return "is the endpoint picker's certificate trusted, and its Service reachable from the gateway?"
 	case code >= 300 && code < 400:
-		return "the Gateway itself redirects; name a listener in sectionName that does not, " + remedyNoProbe
+		return v1beta1.ReasonProbeRefused, "the Gateway itself redirects; name a listener in sectionName that does not, " + remedyNoProbe
 	case code == 401, code == 403:
-		return "the Gateway itself wants credentials, which the operator does not have; let requests of its pods through, " + remedyNoProbe
+		return v1beta1.ReasonProbeRefused, "the Gateway itself wants credentials, which the operator does not have; let requests of its pods through, " + remedyNoProbe
 	case code == 429:
-		return "the Gateway itself limits requests; let those of the operator's pods through, " + remedyNoProbe
+		return v1beta1.ReasonProbeRefused, "the Gateway itself limits requests; let those of the operator's pods through, " + remedyNoProbe
+	case code >= 500:
+		return v1beta1.ReasonGatewayRequestFailed, "is the endpoint picker's certificate trusted, and its Service reachable from the gateway?"
 	default:
-		return "does another route take its requests?"
+		return v1beta1.ReasonGatewayRequestFailed, "does another route take its requests?"
 	}
 }

@@ -43,7 +43,7 @@ func bypass(in Input) verdict {
 
 // rules finds DestinationRules of others that can keep Istio from verifying the Endpoint Picker.
 func rules(in Input) verdict {
-	if in.Plan.Route.TLS == nil || len(in.Routing.Rules) == 0 {
+	if in.Plan.TLS == nil || len(in.Routing.Rules) == 0 {
 		return verdict{}
 	}
 	var names []string
@@ -84,10 +84,23 @@ func proof(in Input) verdict {
 	case !p.Known:
 		return no(condition, v1beta1.ReasonRouteProgressing, accepted+"; "+unproved(in))
 	case p.Asked:
-		return yes(condition, v1beta1.ReasonRouteReady, accepted+", and its endpoint picker is asked")
+		return yes(condition, v1beta1.ReasonRouteReady, accepted+", and its endpoint picker is asked"+outdated(in))
 	default:
-		return unlike(in, accepted)
+		v := unlike(in, accepted)
+		v.message += outdated(in)
+		return v
 	}
+}
+
+// outdated says which routers Flux cannot bring up to date, and why.
+func outdated(in Input) string {
+	said := ""
+	for _, router := range in.Routing.Routers {
+		if why := router.Failing(); why != "" {
+			said += "; " + why
+		}
+	}
+	return said
 }
 
 func pickerServes(in Input) bool {

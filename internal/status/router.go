@@ -4,6 +4,8 @@
 package status
 
 import (
+	"fmt"
+
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -37,6 +39,15 @@ func (r Router) Settled() bool {
 func (r Router) deployed() bool {
 	newest := r.Release.Status.History.Latest()
 	return newest != nil && newest.Status == "deployed"
+}
+
+// Failing is what Flux says of a release that it cannot bring up to date; empty if it can.
+func (r Router) Failing() string {
+	ready := readyOf(r.Release.Status.Conditions)
+	if ready == nil || ready.Status != metav1.ConditionFalse || transient(ready.Reason) {
+		return ""
+	}
+	return fmt.Sprintf("HelmRelease %s/%s of body-based routing: %s: %s", r.Release.Namespace, r.Release.Name, ready.Reason, ready.Message)
 }
 
 // NeedsRepair says that Flux is done while nothing that it installed could ever answer the Gateway. Flux finds that by
@@ -95,6 +106,9 @@ func routerInstalled(in Input, router Router, name string) verdict {
 		return verdict{}
 	// While Flux looks at it again, what it installed before counts.
 	case ready != nil && (ready.Status == metav1.ConditionUnknown || transient(ready.Reason)) && (wasReady(in) || router.deployed()):
+		return verdict{}
+	// After an upgrade that failed, pods of before may well do what is asked of them: that a request has to show.
+	case router.Failing() != "" && router.Serves():
 		return verdict{}
 	}
 	if why := routerTrouble(router); why != "" {

@@ -37,10 +37,10 @@ func testFailOpen(t *testing.T) {
 			"RouteReady=True RouteReady: its endpoint picker is not available")
 	})
 	s.routed("phi")
-	// The worst case: requests are answered, and nobody would notice. Those with a body may fail instead: Envoy lets none pass
+	// The worst case: requests without a body are answered, and nobody would notice. Those with one fail: Envoy lets none pass
 	// that it has begun to hand on.
 	s.impostor(ws, func() {
-		s.expect("phi", "RouteReady=False EndpointPickerBypassed: the endpoint picker phi-inferencepool-epp is not asked", "InferencePoolReady=True PoolReady")
+		s.expect("phi", "RouteReady=False GatewayRequestFailed: is the endpoint picker's certificate trusted", "InferencePoolReady=True PoolReady")
 		codes := map[int]int{}
 		for range 20 {
 			a, err := s.through("/v1/models", nil)

@@ -107,7 +107,7 @@ func testRoutedAdapter(t *testing.T) {
 	}
 }
 
-// testOwnRoute: who keeps routing in his own hands makes a route to the pool, which stays his, and tells Istio how to speak to
+// testOwnRoute: who keeps routing in his own hands makes a route to the pool, which stays his, and tells Istio how to verify
 // the Endpoint Picker: without that requests fail, or go to any pod.
 func testOwnRoute(t *testing.T) {
 	s := newGatewayScene(t, shared)
@@ -120,11 +120,15 @@ func testOwnRoute(t *testing.T) {
 			Rules:           []gatewayv1.HTTPRouteRule{{BackendRefs: toPool(ws)}},
 		},
 	}
+	picker := ws.Status.InferencePool.EPPService
 	rule := &route.DestinationRule{
 		ObjectMeta: metav1.ObjectMeta{Name: "own"},
 		Spec: route.DestinationRuleSpec{
-			Host:          ws.Status.InferencePool.EPPService + "." + s.namespace + ".svc.cluster.local",
-			TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{Mode: "SIMPLE", InsecureSkipVerify: new(true)}},
+			Host: picker + "." + s.namespace + ".svc.cluster.local",
+			TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{
+				Mode: "SIMPLE", CredentialName: "configmap://" + s.namespace + "/" + picker + "-tls",
+				SNI: picker + "." + s.namespace + ".svc", SubjectAltNames: []string{picker + "." + s.namespace + ".svc"},
+			}},
 		},
 	}
 	s.create(rule)
@@ -140,6 +144,9 @@ func testOwnRoute(t *testing.T) {
 		return nil
 	})
 	s.Expect(s.chatThrough(phi)).To(gomega.HavePrefix("phi-"))
+	a, err := s.through("/v1/chat/completions", chatRequest(phi))
+	s.Expect(err).NotTo(gomega.HaveOccurred())
+	s.Expect(a.header.Get(pickerMark)).NotTo(gomega.BeEmpty(), "the endpoint picker was not asked")
 	// The name that the operator would take is the user's: it says so, and leaves his route alone.
 	s.edit(ws, func() { ws.Inference.Gateway = offeredAt(gatewayName) })
 	s.expect("phi", "RouteReady=False NameTaken")

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/workspace-operator/workspace-operator/api/v1beta1"
 	"github.com/workspace-operator/workspace-operator/internal/render/route"
 )
 
@@ -27,7 +28,7 @@ func TestCertManager(t *testing.T) {
 	c := startCluster(t, slices.Concat(allCRDs(), gatewayCRDs(), []string{istioCRD()})...)
 	s := newScene(t, c)
 	s.record.lenient = true
-	s.node("a", 4)
+	s.node("a", 5)
 	s.gatewayClass()
 	s.gateway(s.proxy())
 	corp := newIssuer(t)
@@ -96,6 +97,9 @@ func certManagerComesLate(s *scene) {
 	s.t.Helper()
 	s.expect("phi", "RouteReady=False CRDNotFound: not installed in this cluster: certificates.cert-manager.io; install cert-manager, or remove gateway.tls.certManager",
 		"InferencePoolReady=True PoolReady", "!Stalled")
+	s.step("one who routes by hand")
+	s.workspace("hand", func(ws *v1beta1.Workspace) { ws.Inference.Gateway = &v1beta1.GatewaySpec{Mode: v1beta1.RouteNone} })
+	s.expect("hand", "InferencePoolReady=False CRDNotFound: not installed in this cluster: certificates.cert-manager.io", "!RouteReady", "!Stalled")
 	s.step("its API comes")
 	for _, file := range certManagerCRDs() {
 		s.install(file)
@@ -139,6 +143,9 @@ func issuerComesLate(s *scene, corp issuer) {
 		s.Expect(corp.signed(leaf)).To(gomega.BeTrue())
 		s.Expect(leaf.DNSNames).To(gomega.ContainElement(eppName(name) + "." + s.namespace + ".svc"))
 	}
+
+	s.ready("hand")
+	s.Expect(s.release("hand").Spec.Values.Raw).To(gomega.ContainSubstring(routeObject(&corev1.Secret{}, "hand")))
 
 	s.step("another one, when all is there")
 	s.workspace("third", offered("third.example.com"))

@@ -5,6 +5,7 @@ package integration
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,6 +41,12 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.model.Store(r.Header.Get("X-Gateway-Model-Name"))
 	if p.asks.Load() {
 		w.Header().Set(pickerMark, "true")
+	}
+	if r.Method == http.MethodPost {
+		// As vLLM refuses a completion of no tokens.
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":{"message":"max_tokens must be at least 1, got 0.","type":"BadRequestError","param":"max_tokens","code":400}}`)
+		return
 	}
 	w.WriteHeader(http.StatusOK)
 }

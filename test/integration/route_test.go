@@ -199,7 +199,7 @@ func routeObject(obj client.Object, workspace string) string {
 	}
 }
 
-// noRoute: who asks for none costs what it cost before there were routes.
+// noRoute: who has no Gateway costs what it cost before there were routes. Who routes by himself has a certificate to verify.
 func noRoute(s *scene) {
 	s.node("a", 2)
 	mark := s.mark(s.t)
@@ -215,12 +215,14 @@ func noRoute(s *scene) {
 	for _, name := range []string{"none", "phi"} {
 		want = append(want, "Deployment/"+name, "HelmRelease/"+poolName(name), "OCIRepository/"+poolName(name), "Service/"+name)
 	}
+	want = append(want, "ConfigMap/"+eppName("none")+"-tls", "Secret/"+eppName("none")+"-tls")
 	slices.Sort(want)
 	if diff := cmp.Diff(want, s.written()); diff != "" {
 		s.t.Errorf("children (-want +have):\n%s", diff)
 	}
 	s.Expect(s.operatorRequests(s.t, mark, func(r request) bool {
-		return r.ObjectRef.Namespace == s.namespace && slices.Contains([]string{"secrets", "configmaps", "httproutes", "destinationrules", "gateways"}, r.ObjectRef.Resource)
+		forRoutes := slices.Contains([]string{"secrets", "configmaps", "httproutes", "destinationrules", "gateways"}, r.ObjectRef.Resource)
+		return r.ObjectRef.Namespace == s.namespace && forRoutes && r.ObjectRef.Name != eppName("none")+"-tls"
 	})).To(gomega.BeEmpty())
 }
 

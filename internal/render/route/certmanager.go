@@ -88,7 +88,7 @@ func CertificateKind() schema.GroupVersionKind {
 
 // Requested returns the Certificate by which cert-manager makes what the Endpoint Picker serves. The plan must name an issuer.
 func Requested(p plan.Plan) *Certificate {
-	tls := p.Route.TLS
+	tls := p.TLS
 	meta := objectMeta(p, tls.Name)
 	return &Certificate{
 		TypeMeta:   metav1.TypeMeta{APIVersion: CertificateKind().GroupVersion().String(), Kind: CertificateKind().Kind},

@@ -59,7 +59,7 @@ func Render(p plan.Plan) (Objects, error) {
 	objects := Objects{HTTPRoute: httpRoute(p)}
 	if p.Route.Implementation == configv1alpha1.ImplementationOther {
 		// Without an authority there is no policy to write: such a gateway is told by its own flags to trust anybody.
-		if p.Route.TLS != nil {
+		if p.TLS != nil {
 			objects.Policy = policy(p)
 		}
 		return objects, nil
@@ -135,12 +135,12 @@ func backend(p plan.Plan) gatewayv1.HTTPBackendRef {
 // failure mode FailOpen nobody would notice.
 func destinationRule(p plan.Plan) *DestinationRule {
 	tls := ClientTLS{Mode: "SIMPLE"}
-	if p.Route.TLS == nil {
+	if p.TLS == nil {
 		tls.InsecureSkipVerify = new(true)
 	} else {
-		tls.CredentialName = "configmap://" + p.Namespace + "/" + p.Route.TLS.Name
-		tls.SNI = p.Route.TLS.ServerName
-		tls.SubjectAltNames = []string{p.Route.TLS.ServerName}
+		tls.CredentialName = "configmap://" + p.Namespace + "/" + p.TLS.Name
+		tls.SNI = p.TLS.ServerName
+		tls.SubjectAltNames = []string{p.TLS.ServerName}
 	}
 	return &DestinationRule{
 		TypeMeta:   metav1.TypeMeta{APIVersion: istioVersion().String(), Kind: "DestinationRule"},
@@ -159,8 +159,8 @@ func policy(p plan.Plan) *gatewayv1.BackendTLSPolicy {
 				LocalPolicyTargetReference: gatewayv1.LocalPolicyTargetReference{Kind: "Service", Name: gatewayv1.ObjectName(p.Names.EPP)},
 			}},
 			Validation: gatewayv1.BackendTLSPolicyValidation{
-				CACertificateRefs: []gatewayv1.LocalObjectReference{{Kind: "ConfigMap", Name: gatewayv1.ObjectName(p.Route.TLS.Name)}},
-				Hostname:          gatewayv1.PreciseHostname(p.Route.TLS.ServerName),
+				CACertificateRefs: []gatewayv1.LocalObjectReference{{Kind: "ConfigMap", Name: gatewayv1.ObjectName(p.TLS.Name)}},
+				Hostname:          gatewayv1.PreciseHostname(p.TLS.ServerName),
 			},
 		},
 	}

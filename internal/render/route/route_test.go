@@ -37,34 +37,35 @@ func example() plan.Plan {
 		Route: &plan.Route{
 			Parents:        []plan.Parent{{Namespace: "gateways", Name: "inference-gateway"}},
 			Implementation: configv1alpha1.ImplementationIstio,
-			TLS: &plan.PickerTLS{
-				Name: "phi-4-inferencepool-epp-tls", ServerName: "phi-4-inferencepool-epp.models.svc",
-				DNSNames: []string{"phi-4-inferencepool-epp.models.svc"},
-			},
+		},
+		TLS: &plan.PickerTLS{
+			Name: "phi-4-inferencepool-epp-tls", ServerName: "phi-4-inferencepool-epp.models.svc",
+			DNSNames: []string{"phi-4-inferencepool-epp.models.svc"},
 		},
 	}
 }
 
 func TestRenderGolden(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*plan.Route){
-		"path": func(*plan.Route) {},
-		"models": func(r *plan.Route) {
+	for name, change := range map[string]func(*plan.Plan){
+		"path": func(*plan.Plan) {},
+		"models": func(p *plan.Plan) {
+			r := p.Route
 			r.Models = []string{"phi-4-mini-instruct", "my-adapter"}
 			r.Hostnames = []string{"*.example.com", "models.example.com"}
 			r.Parents = append(r.Parents, plan.Parent{Namespace: "models", Name: "private", Section: "https"})
 			r.Timeout = 10 * time.Minute
 		},
-		"unverified": func(r *plan.Route) { r.TLS = nil },
-		"policy":     func(r *plan.Route) { r.Implementation = configv1alpha1.ImplementationOther },
-		"policy-unverified": func(r *plan.Route) {
-			r.Implementation, r.TLS = configv1alpha1.ImplementationOther, nil
+		"unverified": func(p *plan.Plan) { p.TLS = nil },
+		"policy":     func(p *plan.Plan) { p.Route.Implementation = configv1alpha1.ImplementationOther },
+		"policy-unverified": func(p *plan.Plan) {
+			p.Route.Implementation, p.TLS = configv1alpha1.ImplementationOther, nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := example()
-			change(p.Route)
+			change(&p)
 			objects, err := route.Render(p)
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +102,7 @@ func TestCertificatesGolden(t *testing.T) {
 	compareObjects(t, "signed",
 		route.Secret(p, []byte("certificate\n"), []byte("key\n")),
 		route.Trust(p, route.Trusted{Authorities: []byte("operator\n"), Served: []byte("certificate\n")}))
-	p.Route.TLS.CertManager = &configv1alpha1.CertManager{
+	p.TLS.CertManager = &configv1alpha1.CertManager{
 		IssuerRef: configv1alpha1.IssuerReference{Name: "corp", Kind: "ClusterIssuer", Group: "cert-manager.io"}, CABundle: "corp\n",
 	}
 	compareObjects(t, "requested",
@@ -113,7 +114,7 @@ func TestCertificatesGolden(t *testing.T) {
 func TestFilledByCertManager(t *testing.T) {
 	t.Parallel()
 	p := example()
-	p.Route.TLS.CertManager = &configv1alpha1.CertManager{}
+	p.TLS.CertManager = &configv1alpha1.CertManager{}
 	filled := func() *metav1.ObjectMeta {
 		asked := route.Requested(p)
 		return &metav1.ObjectMeta{

@@ -40,7 +40,7 @@ func Trust(p plan.Plan, t Trusted) *corev1.ConfigMap {
 	}
 	return &corev1.ConfigMap{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
-		ObjectMeta: objectMeta(p, p.Route.TLS.Name),
+		ObjectMeta: objectMeta(p, p.TLS.Name),
 		Data:       data,
 	}
 }
@@ -52,7 +52,7 @@ func SignedByOperator(trust *corev1.ConfigMap) bool { return trust.Data[corev1.T
 func Secret(p plan.Plan, certificate, key []byte) *corev1.Secret {
 	return &corev1.Secret{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-		ObjectMeta: objectMeta(p, p.Route.TLS.Name),
+		ObjectMeta: objectMeta(p, p.TLS.Name),
 		Type:       corev1.SecretTypeTLS,
 		Data:       map[string][]byte{corev1.TLSCertKey: certificate, corev1.TLSPrivateKeyKey: key},
 	}
