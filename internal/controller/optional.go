@@ -31,6 +31,10 @@ import (
 // syncTimeout is how long the objects of an API that has come get to be listed.
 const syncTimeout = time.Minute
 
+// settleInterval is how long after an API came or went Workspaces are told: those of one installation come together, and a
+// look at each would cost every Workspace a reconcile.
+const settleInterval = time.Second
+
 // optionalAPIs follows the CustomResourceDefinitions that may be absent at start, come later, and go again: it starts the
 // watch of each when it is served and drops it when it is not.
 type optionalAPIs struct {
@@ -42,6 +46,10 @@ type optionalAPIs struct {
 	changed func()
 	// certificates says that cert-manager is made use of: otherwise the operator may not watch its objects.
 	certificates bool
+
+	// changedAt is when the last one came or went of which Workspaces are to be told; zero if there is none. Only the one
+	// worker knows it.
+	changedAt time.Time
 
 	mu      sync.RWMutex
 	watched []string
@@ -97,6 +105,9 @@ func (o *optionalAPIs) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Resu
 	}
 	before := o.list()
 	err = o.follow(ctx, served)
+	if !slices.Equal(before, o.list()) {
+		o.changedAt = time.Now()
+	}
 	if meta.IsNoMatchError(err) {
 		// Established a moment ago; discovery follows.
 		return ctrl.Result{RequeueAfter: time.Second}, nil
@@ -104,9 +115,14 @@ func (o *optionalAPIs) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if !slices.Equal(before, o.list()) {
-		o.changed()
+	if o.changedAt.IsZero() {
+		return ctrl.Result{}, nil
 	}
+	if left := settleInterval - time.Since(o.changedAt); left > 0 {
+		return ctrl.Result{RequeueAfter: left}, nil
+	}
+	o.changedAt = time.Time{}
+	o.changed()
 	return ctrl.Result{}, nil
 }
 
