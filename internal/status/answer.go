@@ -47,8 +47,8 @@ func bypassed(in Input) string {
 	return "every request goes to any pod"
 }
 
-// suspicion is what an answer mostly means that is none of a model's, and the reason by its name.
-func suspicion(code int) (reason, why string) {
+// suspicion is the reason of an answer that is none of a model's, and what it mostly means.
+func suspicion(code int) (string, string) {
 	switch {
 	case code >= 300 && code < 400:
 		return v1beta1.ReasonProbeRefused, "the Gateway itself redirects; name a listener in sectionName that does not, " + remedyNoProbe

@@ -94,13 +94,13 @@ func proof(in Input) verdict {
 
 // outdated says which routers Flux cannot bring up to date, and why.
 func outdated(in Input) string {
-	said := ""
+	var said strings.Builder
 	for _, router := range in.Routing.Routers {
 		if why := router.Failing(); why != "" {
-			said += "; " + why
+			said.WriteString("; " + why)
 		}
 	}
-	return said
+	return said.String()
 }
 
 func pickerServes(in Input) bool {
