@@ -146,7 +146,7 @@ func ParentsOf(ws *v1beta1.Workspace, standard *configv1alpha1.GatewayReference)
 	}
 	wanted := ws.Inference.Gateway
 	switch {
-	case wanted != nil && wanted.Mode == v1beta1.RouteNone:
+	case routesByHand(ws):
 		return nil
 	case wanted != nil && len(wanted.ParentRefs) > 0:
 		return withoutRepetition(ws.Namespace, wanted.ParentRefs)
@@ -175,7 +175,7 @@ func withoutRepetition(own string, refs []v1beta1.GatewayReference) []Parent {
 // asksForRoute says that a Workspace wants to be offered somewhere itself, so that it has to be told if there is no route.
 func asksForRoute(ws *v1beta1.Workspace) bool {
 	wanted := ws.Inference.Gateway
-	return wanted != nil && wanted.Mode != v1beta1.RouteNone && len(wanted.ParentRefs)+len(wanted.Hostnames) > 0
+	return wanted != nil && !routesByHand(ws) && len(wanted.ParentRefs)+len(wanted.Hostnames) > 0
 }
 
 // Router is what routes by the body at one Gateway. It lives beside the Gateway and goes with it.

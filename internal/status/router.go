@@ -47,6 +47,11 @@ func (r Router) Failing() string {
 	if ready == nil || ready.Status != metav1.ConditionFalse || transient(ready.Reason) {
 		return ""
 	}
+	return r.quote(ready)
+}
+
+// quote has Flux's own words.
+func (r Router) quote(ready *metav1.Condition) string {
 	return fmt.Sprintf("HelmRelease %s/%s of body-based routing: %s: %s", r.Release.Namespace, r.Release.Name, ready.Reason, ready.Message)
 }
 
@@ -117,7 +122,7 @@ func routerInstalled(in Input, router Router, name string) verdict {
 	if ready == nil {
 		return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s of body-based routing is being installed", name)
 	}
-	return routeNot(v1beta1.ReasonBodyRoutingNotReady, "HelmRelease %s of body-based routing: %s: %s", name, ready.Reason, ready.Message)
+	return no(v1beta1.ConditionRouteReady, v1beta1.ReasonBodyRoutingNotReady, router.quote(ready))
 }
 
 // routerServes judges what was installed: a HelmRelease stays Ready for minutes after that is gone.

@@ -121,13 +121,14 @@ func testOwnRoute(t *testing.T) {
 		},
 	}
 	picker := ws.Status.InferencePool.EPPService
+	serverName := picker + "." + s.namespace + ".svc"
 	rule := &route.DestinationRule{
 		ObjectMeta: metav1.ObjectMeta{Name: "own"},
 		Spec: route.DestinationRuleSpec{
-			Host: picker + "." + s.namespace + ".svc.cluster.local",
+			Host: serverName + ".cluster.local",
 			TrafficPolicy: route.TrafficPolicy{TLS: route.ClientTLS{
 				Mode: "SIMPLE", CredentialName: "configmap://" + s.namespace + "/" + picker + "-tls",
-				SNI: picker + "." + s.namespace + ".svc", SubjectAltNames: []string{picker + "." + s.namespace + ".svc"},
+				SNI: serverName, SubjectAltNames: []string{serverName},
 			}},
 		},
 	}
