@@ -8,9 +8,11 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,106 +75,133 @@ type Applier struct {
 	live    client.Reader
 	manager string
 	memory  memory
+	digests *Digester
 }
 
 // New returns an Applier that writes with client under the field manager's name, and reads live where a name is taken.
 func New(c client.Client, live client.Reader, manager string) *Applier {
-	return &Applier{client: c, live: live, manager: manager, memory: memory{entries: map[string]entry{}}}
+	return &Applier{client: c, live: live, manager: manager, memory: memory{entries: map[string]entry{}}, digests: NewDigester(manager)}
 }
 
 // Apply makes the object on the server as desired, with at most one write. Cached is what the cache holds of it, nil if
 // nothing. Errors: *TakenError if the name is taken; the API server's otherwise.
 func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Result, error) {
-	content, err := desiredContent(desired)
+	want, err := a.digests.wanted(desired)
 	if err != nil {
 		return "", err
 	}
-	want := contentDigest(content.Object)
-	key := keyOf(content)
+	key := keyOf(desired)
 	result := a.memory.compare(key, want, cached)
 	if result == Unchanged || result == Pending {
 		return result, nil
 	}
+	content, admitted := Shallow(desired), emptyLike(desired)
 	if cached == nil {
 		content.SetResourceVersion(createOnly)
 	} else {
 		content.SetUID(cached.GetUID())
 	}
-	err = a.send(ctx, content)
+	err = a.send(ctx, content, admitted)
 	if apierrors.IsConflict(err) && cached == nil {
 		result = Repaired
-		err = a.takeBack(ctx, content)
+		err = a.takeBack(ctx, content, admitted)
 	}
 	if apierrors.IsInvalid(err) && cached != nil {
-		err = a.replace(ctx, content, err)
+		err = a.replace(ctx, content, admitted, err)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := labelLost(desired, content); err != nil {
+	if err := labelLost(desired, admitted); err != nil {
 		return "", err
 	}
-	if cached != nil && cached.GetResourceVersion() == content.GetResourceVersion() {
+	if cached != nil && cached.GetResourceVersion() == admitted.GetResourceVersion() {
 		// It was as wanted already, so no event will tell of it.
 		result = Unchanged
 	}
-	have, err := OwnedDigest(content, a.manager)
+	have, err := a.digests.Owned(admitted)
 	if err != nil {
 		return "", err
 	}
-	a.memory.remember(key, entry{want: want, have: have, version: content.GetResourceVersion(), uid: content.GetUID()})
+	a.memory.remember(key, entry{want: want, have: have, version: admitted.GetResourceVersion(), uid: admitted.GetUID()})
 	return result, nil
 }
 
-func labelLost(desired client.Object, admitted *unstructured.Unstructured) error {
+func labelLost(desired, admitted client.Object) error {
 	labels := admitted.GetLabels()
 	for _, name := range slices.Sorted(maps.Keys(desired.GetLabels())) {
 		if want, have := desired.GetLabels()[name], labels[name]; have != want {
-			return &LabelLostError{Kind: admitted.GetKind(), Name: admitted.GetName(), Label: name, Want: want, Have: have}
+			return &LabelLostError{
+				Kind: desired.GetObjectKind().GroupVersionKind().Kind, Name: desired.GetName(), Label: name, Want: want, Have: have,
+			}
 		}
 	}
 	return nil
 }
 
-func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {
-	opts = append(opts, client.ForceOwnership, client.FieldOwner(a.manager))
-	err := a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), opts...)
+// send applies content. The answer is decoded into an object of the same Go type: as one without, it would take several
+// times the memory.
+func (a *Applier) send(ctx context.Context, content, admitted client.Object, opts ...client.PatchOption) error {
+	patch, err := json.Marshal(content)
 	if err != nil {
+		return fmt.Errorf("encoding %s: %w", keyOf(content), err)
+	}
+	opts = append(opts, client.ForceOwnership, client.FieldOwner(a.manager))
+	if err := a.client.Patch(ctx, admitted, client.RawPatch(types.ApplyPatchType, patch), opts...); err != nil {
 		return fmt.Errorf("applying %s: %w", keyOf(content), err)
 	}
 	return nil
 }
 
+// Shallow is a copy of obj whose version and UID can be set. Of a Go type only the outermost struct is copied.
+func Shallow(obj client.Object) client.Object {
+	if u, ok := obj.(*unstructured.Unstructured); ok {
+		return u.DeepCopy() // all that it has is a map, which a copy of the struct would share
+	}
+	out := reflect.New(reflect.TypeOf(obj).Elem())
+	out.Elem().Set(reflect.ValueOf(obj).Elem())
+	return out.Interface().(client.Object)
+}
+
+// emptyLike is an object of the same type and name, for what the API server answers.
+func emptyLike(desired client.Object) client.Object {
+	out := reflect.New(reflect.TypeOf(desired).Elem()).Interface().(client.Object)
+	out.GetObjectKind().SetGroupVersionKind(desired.GetObjectKind().GroupVersionKind())
+	out.SetNamespace(desired.GetNamespace())
+	out.SetName(desired.GetName())
+	return out
+}
+
 // replace writes an object that cannot be as wanted beside what somebody else put into its lists: a Service whose port got
 // another number would have two of one name. Lists are replaced whole, and then applied as ever. Otherwise the error stays.
-func (a *Applier) replace(ctx context.Context, content *unstructured.Unstructured, refused error) error {
-	patch, err := content.MarshalJSON()
+func (a *Applier) replace(ctx context.Context, content, admitted client.Object, refused error) error {
+	patch, err := json.Marshal(content)
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", keyOf(content), err)
 	}
-	obj := content.DeepCopy()
-	if err := a.client.Patch(ctx, obj, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(a.manager+"-repair")); err != nil {
+	if err := a.client.Patch(ctx, admitted, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(a.manager+"-repair")); err != nil {
 		return errors.Join(refused, fmt.Errorf("replacing %s: %w", keyOf(content), err))
 	}
-	return a.send(ctx, content)
+	return a.send(ctx, content, admitted)
 }
 
 // takeBack writes an object that exists although the cache does not hold it, if it is ours: somebody removed the label
 // that the cache selects by, or the cache is late. Otherwise the error says whose it is.
-func (a *Applier) takeBack(ctx context.Context, content *unstructured.Unstructured, opts ...client.ApplyOption) error {
-	found, err := a.Look(ctx, content.GroupVersionKind(), client.ObjectKeyFromObject(content))
+func (a *Applier) takeBack(ctx context.Context, content, admitted client.Object, opts ...client.PatchOption) error {
+	kind := content.GetObjectKind().GroupVersionKind()
+	found, err := a.Look(ctx, kind, client.ObjectKeyFromObject(content))
 	if err != nil {
 		return err
 	}
 	if !a.isOurs(found, content) {
 		return &TakenError{
-			Kind: content.GetKind(), Namespace: content.GetNamespace(), Name: content.GetName(),
+			Kind: kind.Kind, Namespace: content.GetNamespace(), Name: content.GetName(),
 			Owner: ownerName(found),
 		}
 	}
 	content.SetResourceVersion("")
 	content.SetUID(found.UID)
-	return a.send(ctx, content, opts...)
+	return a.send(ctx, content, admitted, opts...)
 }
 
 // Look returns the metadata of an object that the cache does not hold. Secrets may not be read, but written: of these, a
@@ -224,22 +253,19 @@ func ownerName(o metav1.Object) string {
 // DryRun sends desired to the API server without persisting it and returns what was admitted: defaults filled in,
 // changed by webhooks, refused by quota and policy as the real write would be. Cached is what the cache holds of the
 // object, nil if nothing: like Apply, it never looks at what would become of an object that is not ours.
-func (a *Applier) DryRun(ctx context.Context, desired, cached client.Object) (*unstructured.Unstructured, error) {
-	content, err := desiredContent(desired)
-	if err != nil {
-		return nil, err
-	}
+func (a *Applier) DryRun(ctx context.Context, desired, cached client.Object) (client.Object, error) {
+	content, admitted := Shallow(desired), emptyLike(desired)
 	if cached == nil {
 		content.SetResourceVersion(createOnly)
 	}
-	err = a.send(ctx, content, client.DryRunAll)
+	err := a.send(ctx, content, admitted, client.DryRunAll)
 	if apierrors.IsConflict(err) && cached == nil {
-		err = a.takeBack(ctx, content, client.DryRunAll)
+		err = a.takeBack(ctx, content, admitted, client.DryRunAll)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dry run of %s: %w", keyOf(content), err)
 	}
-	return content, nil
+	return admitted, nil
 }
 
 // Delete removes exactly the object that the cache holds: one that was made anew under its name stays.
@@ -286,6 +312,6 @@ func (a *Applier) Edited(kind string, before, after client.Object) {
 	})
 }
 
-func keyOf(u *unstructured.Unstructured) string {
-	return u.GetKind() + " " + client.ObjectKeyFromObject(u).String()
+func keyOf(obj client.Object) string {
+	return obj.GetObjectKind().GroupVersionKind().Kind + " " + client.ObjectKeyFromObject(obj).String()
 }

@@ -57,10 +57,10 @@ func everyField() string {
 
 // BenchmarkOwnedDigest is what every cached child costs with each event of it.
 func BenchmarkOwnedDigest(b *testing.B) {
-	d := stored(everyField())
+	d, digests := stored(everyField()), apply.NewDigester(manager)
 	b.ReportAllocs()
 	for b.Loop() {
-		if digest, err := apply.OwnedDigest(d, manager); err != nil || digest == "" {
+		if digest, err := digests.Owned(d); err != nil || digest == "" {
 			b.Fatal(digest, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 // Ingest returns the cache's transform for children: it notes the digest of what manager owns, lets trim drop what
 // nobody reads, and drops the managed fields, which are the larger half of a small object.
 func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
+	digests := NewDigester(manager)
 	return func(in any) (any, error) {
 		obj, ok := in.(client.Object)
 		if !ok {
@@ -29,7 +30,7 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 		digest := ""
 		if fields != nil {
 			var err error
-			if digest, err = fieldsDigest(obj, fields); err != nil {
+			if digest, err = digests.fields(obj, fields); err != nil {
 				return nil, err
 			}
 		}

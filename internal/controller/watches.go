@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
+	"github.com/workspace-operator/workspace-operator/internal/apply"
 	"github.com/workspace-operator/workspace-operator/internal/observe"
 )
 
@@ -90,7 +91,10 @@ func (changes) Update(e event.UpdateEvent) bool {
 	if e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() {
 		return false
 	}
-	before, after := e.ObjectOld.DeepCopyObject().(client.Object), e.ObjectNew.DeepCopyObject().(client.Object)
+	if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || apply.NotedDigest(e.ObjectOld) != apply.NotedDigest(e.ObjectNew) {
+		return true
+	}
+	before, after := apply.Shallow(e.ObjectOld), apply.Shallow(e.ObjectNew)
 	before.SetResourceVersion("")
 	after.SetResourceVersion("")
 	return !equality.Semantic.DeepEqual(before, after)

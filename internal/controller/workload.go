@@ -14,7 +14,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/workspace-operator/workspace-operator/api/v1beta1"
@@ -96,7 +95,7 @@ func (r *run) admit(ctx context.Context, w workload.Workload) error {
 		if r.admitted(obj) {
 			continue
 		}
-		content, err := r.applier.DryRun(ctx, obj, r.children.Find(obj))
+		admitted, err := r.applier.DryRun(ctx, obj, r.children.Find(obj))
 		if err != nil {
 			return r.refused(rejection(obj, err), err)
 		}
@@ -105,7 +104,7 @@ func (r *run) admit(ctx context.Context, w workload.Workload) error {
 				return err
 			}
 		}
-		err = r.selectable(content)
+		err = r.selectable(admitted)
 		return r.refused(err, err)
 	}
 	return nil
@@ -165,13 +164,16 @@ func rejection(obj client.Object, err error) error {
 }
 
 // selectable checks that the pool would find the pods as they were admitted: webhooks can rewrite labels.
-func (r *run) selectable(admitted *unstructured.Unstructured) error {
+func (r *run) selectable(admitted client.Object) error {
 	if r.plan.Pool == nil {
 		return nil
 	}
-	labels, _, err := unstructured.NestedStringMap(admitted.Object, "spec", "template", "metadata", "labels")
-	if err != nil {
-		return fmt.Errorf("reading the pod labels of %s %s: %w", admitted.GetKind(), admitted.GetName(), err)
+	var labels map[string]string
+	switch w := admitted.(type) {
+	case *appsv1.Deployment:
+		labels = w.Spec.Template.Labels
+	case *appsv1.StatefulSet:
+		labels = w.Spec.Template.Labels
 	}
 	for key, value := range r.plan.Pool.Selector {
 		if labels[key] != value {

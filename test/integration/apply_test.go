@@ -18,7 +18,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -148,7 +147,7 @@ func (c family) applier() *apply.Applier { return apply.New(c, c, v1beta1.Manage
 // silent is an Applier that fails if it writes.
 func (c family) silent() *apply.Applier {
 	return apply.New(interceptor.NewClient(c, interceptor.Funcs{
-		Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
+		Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 			return errors.New("written although nothing differs")
 		},
 	}), c, v1beta1.ManagedBy)
