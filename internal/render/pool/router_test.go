@@ -45,8 +45,8 @@ func TestRenderRouter(t *testing.T) {
 	}
 	patches := strings.NewReplacer(`\n`, " ", `\"`, "").Replace(string(text))
 	for what, part := range map[string]string{
-		"a probe of the port that gateways ask": "tcpSocket: port: 9004",
-		"a pause before it ends":                "preStop: sleep: seconds: 10",
+		"a probe of the port that gateways ask": "tcpSocket: { port: 9004",
+		"a pause before it ends":                "preStop: { sleep: { seconds: 10",
 		"a read-only root":                      "readOnlyRootFilesystem: true",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(patches), " "), part) {
