@@ -59,6 +59,8 @@ func newManager(o *options) (manager.Manager, error) {
 	}
 	// API priority and fairness limits us; a second limit here would only hide it.
 	rest.QPS = -1
+	// The API server is near. To pack and unpack what it says would cost both more than to send it.
+	rest.DisableCompression = true
 	metrics := metricsserver.Options{BindAddress: o.metricsAddress, SecureServing: o.metricsSecure}
 	if o.metricsSecure {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
