@@ -43,10 +43,14 @@ func index(ctx context.Context, informers cache.Informers, kind client.Object) e
 	}
 	err = informer.AddIndexers(toolscache.Indexers{"field:" + observe.ByWorkspace: func(in any) ([]string, error) {
 		obj, ok := in.(client.Object)
-		if !ok || observe.WorkspaceOf(obj) == "" {
+		if !ok {
 			return nil, nil
 		}
-		return []string{obj.GetNamespace() + "/" + observe.WorkspaceOf(obj)}, nil
+		workspaces := observe.IndexedBy(obj)
+		for i, name := range workspaces {
+			workspaces[i] = obj.GetNamespace() + "/" + name
+		}
+		return workspaces, nil
 	}})
 	if err != nil {
 		return fmt.Errorf("indexing %T: %w", kind, err)

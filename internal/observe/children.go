@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -27,7 +28,7 @@ import (
 	"github.com/workspace-operator/workspace-operator/internal/status"
 )
 
-// ByWorkspace is the index of every cached kind over the name of the Workspace that an object belongs to.
+// ByWorkspace is the index of every cached kind over IndexedBy.
 const ByWorkspace = "workspace"
 
 // WorkspaceOf is the name of the Workspace that an object belongs to by its labels; empty if none.
@@ -37,6 +38,27 @@ func WorkspaceOf(obj client.Object) string {
 		return name
 	}
 	return labels[v1beta1.LabelEndpointPicker]
+}
+
+// IndexedBy is the name of the Workspace that an object belongs to, or none. What has its usual name is found by that: an
+// entry of an index takes as much memory as a small object.
+func IndexedBy(obj client.Object) []string {
+	if workspace := WorkspaceOf(obj); workspace != "" && obj.GetName() != usualName(obj, workspace) {
+		return []string{workspace}
+	}
+	return nil
+}
+
+// usualName is what nearly all children of a kind are called that belong to a Workspace; empty if there is no such name.
+func usualName(kind client.Object, workspace string) string {
+	switch kind.(type) {
+	case *appsv1.Deployment, *appsv1.StatefulSet, *corev1.Service:
+		return workspace
+	case *sourcev1.OCIRepository, *helmv2.HelmRelease, *inferencev1.InferencePool:
+		return plan.PoolName(workspace)
+	default:
+		return ""
+	}
 }
 
 // Children are a Workspace's objects: those that the operator writes, and those that follow from them.
@@ -133,6 +155,16 @@ func (c *Children) sortPods(pods []*corev1.Pod) {
 
 // list reads the objects of one kind that carry the Workspace's name.
 func list[T client.Object](ctx context.Context, cache client.Reader, ws *v1beta1.Workspace, into client.ObjectList, out *[]T) error {
+	usual := reflect.New(reflect.TypeFor[T]().Elem()).Interface().(T)
+	if name := usualName(usual, ws.Name); name != "" {
+		err := cache.Get(ctx, client.ObjectKey{Namespace: ws.Namespace, Name: name}, usual)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading %T %s: %w", usual, name, err)
+		}
+		if err == nil && WorkspaceOf(usual) == ws.Name {
+			*out = append(*out, usual)
+		}
+	}
 	err := cache.List(ctx, into, client.InNamespace(ws.Namespace), client.MatchingFields{ByWorkspace: ws.Name})
 	if err != nil {
 		return fmt.Errorf("listing %T: %w", into, err)

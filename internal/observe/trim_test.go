@@ -57,7 +57,7 @@ func store(t *testing.T, objects ...client.Object) client.Client {
 		&corev1.ConfigMap{}, &sourcev1.OCIRepository{}, &helmv2.HelmRelease{}, &inferencev1.InferencePool{},
 		&gatewayv1.HTTPRoute{}, &gatewayv1.BackendTLSPolicy{}, &route.DestinationRule{}, &route.Certificate{},
 	} {
-		b = b.WithIndex(kind, observe.ByWorkspace, func(obj client.Object) []string { return []string{observe.WorkspaceOf(obj)} })
+		b = b.WithIndex(kind, observe.ByWorkspace, observe.IndexedBy)
 	}
 	b = withRoutes(b)
 	for _, obj := range objects {

@@ -34,7 +34,7 @@ const (
 // whole. A name that looks like such a shortened one is shortened too, so that no Workspace can get the name that
 // another's was shortened to.
 func namesOf(workspace string, t Topology) Names {
-	pool := poolName(workspace)
+	pool := PoolName(workspace)
 	return Names{
 		Workloads: workloadNames(workspace, t),
 		Service:   workspace,
@@ -66,7 +66,8 @@ func RouterName(gateway string) string {
 	return name[:min(len(name), kept)] + "-" + hash(gateway, longHash) + routerSuffix
 }
 
-func poolName(workspace string) string {
+// PoolName is what the pool of a Workspace is called, and the Flux objects that install it.
+func PoolName(workspace string) string {
 	const kept = 17
 	looksShortened := len(workspace) == kept+1+longHash && endsInHash(workspace, longHash)
 	if len(workspace) <= maxPoolSource && !looksShortened {
