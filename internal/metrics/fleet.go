@@ -4,7 +4,9 @@
 package metrics
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -15,6 +17,9 @@ import (
 
 // reasonNotReported stands for the reason of a Workspace that has no status yet.
 const reasonNotReported = "NotReported"
+
+// maxNamed is how many Workspaces have series of their own. A fleet that fails as a whole must not take Prometheus with it.
+const maxNamed = 1000
 
 // Fleet counts the Workspaces that a cache holds, at each scrape. Series by Workspace exist only of those that are not
 // Ready: an alert must name them, and a fleet that works costs nothing, however large.
@@ -40,7 +45,8 @@ func NewFleet(workspaces iter.Seq[*v1beta1.Workspace], leads <-chan struct{}) *F
 		charts: desc("kaito_workspace_pool_charts",
 			"Workspaces by the pool chart that is deployed for them.", "chart", "version"),
 		unready: desc("kaito_workspace_unready_since_timestamp_seconds",
-			"Since when a Workspace is not Ready. Those that are Ready have no series.", labelNamespace, labelWorkspace, labelReason),
+			"Since when a Workspace is not Ready: each of the 1000 that are so the longest. Those that are Ready have no series.",
+			labelNamespace, labelWorkspace, labelReason),
 		unobserved: desc("kaito_workspace_unobserved",
 			"Workspaces whose last change is not answered in their status yet."),
 		deleting: desc("kaito_workspace_deleting",
@@ -67,12 +73,10 @@ func (f *Fleet) Collect(out chan<- prometheus.Metric) {
 	}
 	c := census{conditions: map[[3]string]int{}, charts: map[[2]string]int{}}
 	for ws := range f.workspaces {
-		if !c.count(ws) {
-			continue
-		}
-		if since, reason, ok := unready(ws); ok {
-			gauge(out, f.unready, float64(since.Unix()), ws.Namespace, ws.Name, reason)
-		}
+		c.count(ws)
+	}
+	for _, u := range c.longestUnready() {
+		gauge(out, f.unready, float64(u.since), u.workspace.Namespace, u.workspace.Name, u.reason)
 	}
 	for key, n := range c.conditions {
 		gauge(out, f.conditions, float64(n), key[:]...)
@@ -97,13 +101,21 @@ type census struct {
 	conditions           map[[3]string]int
 	charts               map[[2]string]int
 	unobserved, deleting int
+	unready              []unready
 }
 
-// count adds one Workspace, and says whether it is here to stay.
-func (c *census) count(ws *v1beta1.Workspace) bool {
+// unready is a Workspace that is not Ready, since when, in seconds of Unix time, and why.
+type unready struct {
+	workspace *v1beta1.Workspace
+	since     int64
+	reason    string
+}
+
+// count adds one Workspace.
+func (c *census) count(ws *v1beta1.Workspace) {
 	if ws.DeletionTimestamp != nil {
 		c.deleting++
-		return false
+		return
 	}
 	if ws.Status.ObservedGeneration != ws.Generation {
 		c.unobserved++
@@ -113,13 +125,29 @@ func (c *census) count(ws *v1beta1.Workspace) bool {
 			c.conditions[[3]string{condition.Type, string(condition.Status), condition.Reason}]++
 		}
 	}
-	if meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionReady) == nil {
+	ready := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionReady)
+	switch {
+	case ready == nil:
 		c.conditions[[3]string{v1beta1.ConditionReady, string(metav1.ConditionUnknown), reasonNotReported}]++
+		c.unready = append(c.unready, unready{ws, ws.CreationTimestamp.Unix(), reasonNotReported})
+	case ready.Status != metav1.ConditionTrue:
+		c.unready = append(c.unready, unready{ws, ready.LastTransitionTime.Unix(), ready.Reason})
 	}
 	if pool := ws.Status.InferencePool; pool != nil && pool.Version != "" {
 		c.charts[[2]string{pool.Chart, pool.Version}]++
 	}
-	return true
+}
+
+// longestUnready are those that get series of their own.
+func (c *census) longestUnready() []unready {
+	if len(c.unready) > maxNamed {
+		slices.SortFunc(c.unready, func(a, b unready) int {
+			return cmp.Or(cmp.Compare(a.since, b.since), cmp.Compare(a.workspace.Namespace, b.workspace.Namespace),
+				cmp.Compare(a.workspace.Name, b.workspace.Name))
+		})
+		return c.unready[:maxNamed]
+	}
+	return c.unready
 }
 
 // isOurs says that a condition has reasons from a closed list. Others may have been left by whoever looked after the
@@ -133,13 +161,4 @@ func isOurs(condition string) bool {
 	default:
 		return false
 	}
-}
-
-// unready returns since when a Workspace is not Ready, and why; false if it is.
-func unready(ws *v1beta1.Workspace) (metav1.Time, string, bool) {
-	ready := meta.FindStatusCondition(ws.Status.Conditions, v1beta1.ConditionReady)
-	if ready == nil {
-		return ws.CreationTimestamp, reasonNotReported, true
-	}
-	return ready.LastTransitionTime, ready.Reason, ready.Status != metav1.ConditionTrue
 }

@@ -4,11 +4,13 @@
 package metrics_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -101,7 +103,7 @@ kaito_workspace_pool_charts{chart="oci://charts/inferencepool",version="v1.5.0"}
 # HELP kaito_workspace_unobserved Workspaces whose last change is not answered in their status yet.
 # TYPE kaito_workspace_unobserved gauge
 kaito_workspace_unobserved 2
-# HELP kaito_workspace_unready_since_timestamp_seconds Since when a Workspace is not Ready. Those that are Ready have no series.
+# HELP kaito_workspace_unready_since_timestamp_seconds Since when a Workspace is not Ready: each of the 1000 that are so the longest. Those that are Ready have no series.
 # TYPE kaito_workspace_unready_since_timestamp_seconds gauge
 kaito_workspace_unready_since_timestamp_seconds{reason="LoadingModel",workspace="c",workspace_namespace="models"} 1.00006e+06
 kaito_workspace_unready_since_timestamp_seconds{reason="NotReported",workspace="e",workspace_namespace="models"} 1e+06
@@ -111,6 +113,38 @@ kaito_workspace_unready_since_timestamp_seconds{reason="NotReported",workspace="
 		"kaito_workspace_unready_since_timestamp_seconds")
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFleetOfMany: of a fleet that fails as a whole those have a series that are not Ready the longest, and all are counted.
+func TestFleetOfMany(t *testing.T) {
+	t.Parallel()
+	var all []*v1beta1.Workspace
+	for i := range 1500 {
+		all = append(all, with(workspace(fmt.Sprintf("w%04d", i)), func(ws *v1beta1.Workspace) {
+			ws.CreationTimestamp = metav1.Unix(int64(1500-i), 0)
+		}))
+	}
+	registry := prometheus.NewPedanticRegistry()
+	if err := metrics.New().Register(registry, metrics.NewFleet(slices.Values(all), closed())); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			values[family.GetName()] = append(values[family.GetName()], m.GetGauge().GetValue())
+		}
+	}
+	since := values["kaito_workspace_unready_since_timestamp_seconds"]
+	if len(since) != 1000 || slices.Max(since) != 1000 {
+		t.Errorf("%d Workspaces are named, the youngest is not Ready since %v; want the 1000 oldest", len(since), slices.Max(since))
+	}
+	if diff := cmp.Diff([]float64{1500}, values["kaito_workspace_conditions"]); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
 	}
 }
 
