@@ -95,7 +95,7 @@ func (a *Applier) Apply(ctx context.Context, desired, cached client.Object) (Res
 	if result == Unchanged || result == Pending {
 		return result, nil
 	}
-	content, admitted := Shallow(desired), emptyLike(desired)
+	content, admitted := copyOf(desired), emptyLike(desired)
 	if cached == nil {
 		content.SetResourceVersion(createOnly)
 	} else {
@@ -153,8 +153,8 @@ func (a *Applier) send(ctx context.Context, content, admitted client.Object, opt
 	return nil
 }
 
-// Shallow is a copy of obj whose version and UID can be set. Of a Go type only the outermost struct is copied.
-func Shallow(obj client.Object) client.Object {
+// copyOf is a copy of obj whose version and UID can be set. Of a Go type only the outermost struct is copied.
+func copyOf(obj client.Object) client.Object {
 	if u, ok := obj.(*unstructured.Unstructured); ok {
 		return u.DeepCopy() // all that it has is a map, which a copy of the struct would share
 	}
@@ -254,7 +254,7 @@ func ownerName(o metav1.Object) string {
 // changed by webhooks, refused by quota and policy as the real write would be. Cached is what the cache holds of the
 // object, nil if nothing: like Apply, it never looks at what would become of an object that is not ours.
 func (a *Applier) DryRun(ctx context.Context, desired, cached client.Object) (client.Object, error) {
-	content, admitted := Shallow(desired), emptyLike(desired)
+	content, admitted := copyOf(desired), emptyLike(desired)
 	if cached == nil {
 		content.SetResourceVersion(createOnly)
 	}

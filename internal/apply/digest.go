@@ -4,13 +4,14 @@
 package apply
 
 import (
+	"bytes"
 	"fmt"
+	"reflect"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // Digester takes digests of objects: of what is wanted, and of what one field manager owns in them.
@@ -29,14 +30,10 @@ func NewDigester(manager string) *Digester {
 // wanted is a digest over everything in obj that a field manager can own: all but identity, status and what the server
 // fills in.
 func (d *Digester) wanted(obj client.Object) (string, error) {
-	content, err := valueOf(obj)
-	if err != nil {
-		return "", err
-	}
 	e := d.encoder()
 	defer d.release(e)
-	e.object(content)
-	return e.digest(), nil
+	e.object(e.plain(contentOf(obj)))
+	return e.digest()
 }
 
 // Owned is the digest over the fields of obj that the manager owns, and their values now. It equals the digest of what was
@@ -51,18 +48,14 @@ func (d *Digester) Owned(obj client.Object) (string, error) {
 
 // fields is the digest over the fields of obj that a field set names.
 func (d *Digester) fields(obj client.Object, fields []byte) (string, error) {
-	content, err := valueOf(obj)
-	if err != nil {
-		return "", err
-	}
 	e := d.encoder()
 	defer d.release(e)
 	owned, err := d.parts.of(e.unnamed(fields, metav1.GetControllerOfNoCopy(obj)))
 	if err != nil {
 		return "", fmt.Errorf("decoding managed fields of %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
 	}
-	e.owned(content, owned)
-	return e.digest(), nil
+	e.owned(e.plain(contentOf(obj)), owned)
+	return e.digest()
 }
 
 func (d *Digester) encoder() *encoder { return d.encoders.Get().(*encoder) }
@@ -72,16 +65,21 @@ func (d *Digester) release(e *encoder) {
 	d.encoders.Put(e)
 }
 
-// valueOf is obj as it is written in JSON. It is read only, and nothing is converted before it is looked at.
-func valueOf(obj client.Object) (value.Value, error) {
+// Same says that two objects differ in nothing but their version.
+func (d *Digester) Same(a, b client.Object) bool {
+	e := d.encoder()
+	defer d.release(e)
+	e.unversioned(e.plain(contentOf(a)))
+	middle := len(e.to)
+	e.unversioned(e.plain(contentOf(b)))
+	return len(e.errs) == 0 && bytes.Equal(e.to[:middle], e.to[middle:])
+}
+
+func contentOf(obj client.Object) reflect.Value {
 	if u, ok := obj.(*unstructured.Unstructured); ok {
-		return value.NewValueInterface(u.Object), nil
+		return reflect.ValueOf(u.Object)
 	}
-	v, err := value.NewValueReflect(obj)
-	if err != nil {
-		return nil, fmt.Errorf("reading %T %s: %w", obj, client.ObjectKeyFromObject(obj), err)
-	}
-	return v, nil
+	return reflect.ValueOf(obj)
 }
 
 func ownedFields(entries []metav1.ManagedFieldsEntry, manager string) []byte {

@@ -5,61 +5,118 @@ package apply
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // encoder writes values in one form: fields in the order of their names, whatever Go type holds them, numbers alike
-// whether they are whole numbers or floats, and no field that is null.
+// whether they are whole numbers or floats, and no field that is null. What a Go type has as JSON it takes from
+// structured-merge-diff, as the API server does, but makes no maps of it.
 type encoder struct {
 	to []byte
-	// written are the fields of the maps that are being written now, scratch is where they are put in order.
-	written []field
+	// keys are those of the maps that are being written, scratch is a field set without names.
+	keys    []string
 	scratch []byte
-	// values are used again: to look at a field costs no memory.
-	values value.Allocator
 	// owner is the controller of what is written.
 	owner owner
+	errs  []error
 }
 
-// field is one field of a map, and where to has it.
-type field struct {
-	name     string
-	from, to int
-}
-
-func newEncoder() any { return &encoder{values: value.NewFreelistAllocator()} }
+func newEncoder() any { return &encoder{} }
 
 func (e *encoder) reset() {
-	clear(e.written[:cap(e.written)])
-	e.to, e.scratch, e.written, e.owner = e.to[:0], e.scratch[:0], e.written[:0], owner{}
+	clear(e.keys[:cap(e.keys)])
+	e.to, e.scratch, e.keys, e.owner, e.errs = e.to[:0], e.scratch[:0], e.keys[:0], owner{}, nil
 }
 
-func (e *encoder) digest() string {
+// digest is that of what was written.
+func (e *encoder) digest() (string, error) {
 	sum := sha256.Sum256(e.to)
-	return hex.EncodeToString(sum[:12])
+	return hex.EncodeToString(sum[:12]), errors.Join(e.errs...)
 }
 
-func (e *encoder) value(v value.Value) {
-	switch {
-	case v.IsMap():
-		e.fields(v, nil)
-	case v.IsList():
-		e.list(v)
-	case v.IsString():
-		e.to = strconv.AppendQuote(e.to, v.AsString())
-	case v.IsBool():
-		e.to = strconv.AppendBool(e.to, v.AsBool())
-	case v.IsInt():
-		e.to = strconv.AppendInt(e.to, v.AsInt(), 10)
-	case v.IsFloat():
-		e.float(v.AsFloat())
-	default: // nothing
+// plain is v without pointers, and as what it is in JSON if its type says that itself. Nothing is the zero Value.
+func (e *encoder) plain(v reflect.Value) reflect.Value {
+	for v.IsValid() {
+		switch v.Kind() {
+		case reflect.Pointer, reflect.Interface:
+			v = v.Elem()
+			continue
+		case reflect.Map, reflect.Slice:
+			if v.IsNil() {
+				return reflect.Value{}
+			}
+		}
+		t := v.Type()
+		if t.Kind() != reflect.Struct && (t.PkgPath() == "" || t.NumMethod() == 0) {
+			return v
+		}
+		entry := value.TypeReflectEntryOf(t)
+		if !entry.CanConvertToUnstructured() {
+			return v
+		}
+		converted, err := convert(entry, v)
+		if err != nil {
+			e.errs = append(e.errs, fmt.Errorf("encoding %s: %w", t, err))
+			return reflect.Value{}
+		}
+		v = reflect.ValueOf(converted)
+	}
+	return v
+}
+
+// convert is what entry.ToUnstructured does; of the two types that are most frequent, without encoding them first.
+func convert(entry *value.TypeReflectCacheEntry, v reflect.Value) (any, error) {
+	switch x := v.Interface().(type) {
+	case intstr.IntOrString:
+		if x.Type == intstr.Int {
+			return x.IntVal, nil
+		}
+		return x.StrVal, nil
+	case apiextensionsv1.JSON:
+		var out any
+		if len(x.Raw) == 0 {
+			return nil, nil
+		}
+		return out, utiljson.Unmarshal(x.Raw, &out)
+	default:
+		return entry.ToUnstructured(v)
+	}
+}
+
+// value writes what plain returned.
+func (e *encoder) value(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Invalid:
 		e.to = append(e.to, "null"...)
+	case reflect.Struct, reflect.Map:
+		e.to = append(e.to, '{')
+		e.each(v, e.field)
+		e.to = append(e.to, '}')
+	case reflect.Slice, reflect.Array:
+		e.list(v)
+	case reflect.String:
+		e.to = strconv.AppendQuote(e.to, v.String())
+	case reflect.Bool:
+		e.to = strconv.AppendBool(e.to, v.Bool())
+	case reflect.Float32, reflect.Float64:
+		e.float(v.Float())
+	default:
+		if v.CanInt() {
+			e.to = strconv.AppendInt(e.to, v.Int(), 10)
+		} else {
+			e.to = strconv.AppendUint(e.to, v.Uint(), 10)
+		}
 	}
 }
 
@@ -71,84 +128,125 @@ func (e *encoder) float(v float64) {
 	e.to = strconv.AppendFloat(e.to, v, 'g', -1, 64)
 }
 
-func (e *encoder) list(v value.Value) {
-	list := v.AsListUsing(e.values)
-	defer e.values.Free(list)
+func (e *encoder) list(v reflect.Value) {
+	if v.Type().Elem().Kind() == reflect.Uint8 {
+		e.to = strconv.AppendQuote(e.to, base64.StdEncoding.EncodeToString(v.Bytes()))
+		return
+	}
 	e.to = append(e.to, '[')
-	for i := range list.Length() {
-		item := list.AtUsing(e.values, i)
-		e.value(item)
+	for i := range v.Len() {
+		e.value(e.plain(v.Index(i)))
 		e.to = append(e.to, ',')
-		e.values.Free(item)
 	}
 	e.to = append(e.to, ']')
 }
 
-// object writes a whole object, but what no manager owns.
-func (e *encoder) object(v value.Value) {
-	e.fields(v, func(name string, v value.Value) bool {
-		switch name {
-		case "apiVersion", "kind", "status":
-			return true
-		case "metadata":
-			e.to = append(e.to, `"metadata":`...)
-			e.fields(v, func(name string, _ value.Value) bool {
-				return name == "name" || name == "namespace" || isSetByServer(name)
-			})
-			e.to = append(e.to, ',')
-			return true
-		default:
-			return false
-		}
-	})
-}
-
-// isSetByServer says that the server fills a field of metadata in.
-func isSetByServer(name string) bool {
-	switch name {
-	case "managedFields", "resourceVersion", "uid", "generation", "creationTimestamp":
-		return true
-	default:
-		return false
-	}
-}
-
-// fields writes a map. A field that done says is dealt with is not written any more.
-func (e *encoder) fields(v value.Value, done func(string, value.Value) bool) {
-	fields := v.AsMapUsing(e.values)
-	defer e.values.Free(fields)
-	e.to = append(e.to, '{')
-	first, start := len(e.written), len(e.to)
-	fields.IterateUsing(e.values, func(name string, v value.Value) bool {
-		from := len(e.to)
-		if v.IsNull() {
-			return true
-		}
-		if done == nil || !done(name, v) {
-			e.named(name)
-			e.value(v)
-			e.to = append(e.to, ',')
-		}
-		e.written = append(e.written, field{name: name, from: from, to: len(e.to)})
-		return true
-	})
-	e.order(start, e.written[first:])
-	e.written = e.written[:first]
-	e.to = append(e.to, '}')
+// field writes one field of a map.
+func (e *encoder) field(name string, v reflect.Value) {
+	e.named(name)
+	e.value(v)
+	e.to = append(e.to, ',')
 }
 
 func (e *encoder) named(name string) { e.to = append(strconv.AppendQuote(e.to, name), ':') }
 
-// order puts the fields that were written from start on in the order of their names. Those of structs are.
-func (e *encoder) order(start int, fields []field) {
-	byName := func(a, b field) int { return strings.Compare(a.name, b.name) }
-	if slices.IsSortedFunc(fields, byName) {
+// each goes through the fields of a struct or map in the order of their names, without those that are null.
+func (e *encoder) each(v reflect.Value, do func(string, reflect.Value)) {
+	if v.Kind() == reflect.Struct {
+		for _, f := range value.TypeReflectEntryOf(v.Type()).OrderedFields() {
+			if field := f.GetFrom(v); !f.CanOmit(field) {
+				if field = e.plain(field); field.IsValid() {
+					do(f.JsonName, field)
+				}
+			}
+		}
 		return
 	}
-	slices.SortFunc(fields, byName)
-	e.scratch = append(e.scratch[:0], e.to[start:]...)
-	e.to = e.to[:start]
-	for _, f := range fields {
-		e.to = append(e.to, e.scratch[f.from-start:f.to-start]...)
+	first := len(e.keys)
+	e.addKeys(v)
+	last := len(e.keys)
+	slices.Sort(e.keys[first:])
+	for i := first; i < last; i++ {
+		// Below, more keys may come to stand behind these, in another array.
+		name := e.keys[i]
+		if field := e.get(v, name); field.IsValid() {
+			do(name, field)
+		}
 	}
+	e.keys = e.keys[:first]
+}
+
+func (e *encoder) addKeys(v reflect.Value) {
+	switch m := v.Interface().(type) {
+	case map[string]any:
+		for key := range m {
+			e.keys = append(e.keys, key)
+		}
+	case map[string]string:
+		for key := range m {
+			e.keys = append(e.keys, key)
+		}
+	default:
+		for keys := v.MapRange(); keys.Next(); {
+			e.keys = append(e.keys, keys.Key().String())
+		}
+	}
+}
+
+// get is one field of a struct or map, as plain returns it; the zero Value if there is none.
+func (e *encoder) get(v reflect.Value, name string) reflect.Value {
+	if v.Kind() == reflect.Struct {
+		f, ok := value.TypeReflectEntryOf(v.Type()).Fields()[name]
+		if !ok {
+			return reflect.Value{}
+		}
+		field := f.GetFrom(v)
+		if f.CanOmit(field) {
+			return reflect.Value{}
+		}
+		return e.plain(field)
+	}
+	switch m := v.Interface().(type) {
+	case map[string]any:
+		return e.plain(reflect.ValueOf(m[name]))
+	default:
+		return e.plain(v.MapIndex(reflect.ValueOf(name).Convert(v.Type().Key())))
+	}
+}
+
+// object writes what a manager can own of an object.
+func (e *encoder) object(v reflect.Value) {
+	e.to = append(e.to, '{')
+	e.each(v, func(name string, v reflect.Value) {
+		switch name {
+		case "apiVersion", "kind", "status":
+		case "metadata":
+			e.metadata(v, "name", "namespace", "managedFields", "resourceVersion", "uid", "generation", "creationTimestamp")
+		default:
+			e.field(name, v)
+		}
+	})
+	e.to = append(e.to, '}')
+}
+
+// unversioned writes a whole object but its version.
+func (e *encoder) unversioned(v reflect.Value) {
+	e.each(v, func(name string, v reflect.Value) {
+		if name == "metadata" {
+			e.metadata(v, "resourceVersion")
+			return
+		}
+		e.field(name, v)
+	})
+}
+
+func (e *encoder) metadata(v reflect.Value, but ...string) {
+	e.named("metadata")
+	e.to = append(e.to, '{')
+	e.each(v, func(name string, v reflect.Value) {
+		if !slices.Contains(but, name) {
+			e.field(name, v)
+		}
+	})
+	e.to = append(e.to, '}', ',')
 }

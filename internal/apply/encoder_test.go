@@ -4,6 +4,7 @@
 package apply
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -12,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // TestEncoder: values that are equal are written alike, and others are not.
@@ -27,7 +27,7 @@ func TestEncoder(t *testing.T) {
 	} {
 		for _, v := range alike {
 			e := NewDigester("us").encoder()
-			e.value(value.NewValueInterface(v))
+			e.value(e.plain(reflect.ValueOf(v)))
 			if got := string(e.to); got != want {
 				t.Errorf("%#v: %s, want %s", v, got, want)
 			}
@@ -49,11 +49,7 @@ func TestEncoderOfTypes(t *testing.T) {
 		`{"labels":{"a":"1","b":"2","c":"3",},}`: &metav1.ObjectMeta{Labels: map[string]string{"c": "3", "a": "1", "b": "2"}},
 	} {
 		e := NewDigester("us").encoder()
-		read, err := value.NewValueReflect(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.value(read)
+		e.value(e.plain(reflect.ValueOf(v)))
 		if got := string(e.to); got != want {
 			t.Errorf("%T: %s, want %s", v, got, want)
 		}

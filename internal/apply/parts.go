@@ -5,6 +5,7 @@ package apply
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -28,9 +29,13 @@ type namedPart struct {
 
 // itemPart is an item that is known by its keys, by its value, or by its place.
 type itemPart struct {
-	fieldpath.PathElement
+	element fieldpath.PathElement
+	// keys are fields of the item, and what they say; without a name it is the item itself that says so.
+	keys []keyPart
 	part *part
 }
+
+type keyPart struct{ name, text string }
 
 // newPart reads a field set. What kind of object it is does not belong to its content.
 func newPart(set *fieldpath.Set, but ...string) *part {
@@ -38,7 +43,7 @@ func newPart(set *fieldpath.Set, but ...string) *part {
 	add := func(element fieldpath.PathElement, below *part) {
 		switch {
 		case element.FieldName == nil:
-			p.items = append(p.items, itemPart{PathElement: element, part: below})
+			p.items = append(p.items, itemPart{element: element, keys: keysOf(element), part: below})
 		case !slices.Contains(but, *element.FieldName):
 			p.fields = append(p.fields, namedPart{name: *element.FieldName, part: below})
 		}
@@ -53,96 +58,92 @@ func newPart(set *fieldpath.Set, but ...string) *part {
 		}
 	}
 	slices.SortFunc(p.fields, func(a, b namedPart) int { return strings.Compare(a.name, b.name) })
-	slices.SortStableFunc(p.items, func(a, b itemPart) int { return a.Compare(b.PathElement) })
+	slices.SortStableFunc(p.items, func(a, b itemPart) int { return a.element.Compare(b.element) })
 	return p
+}
+
+func keysOf(element fieldpath.PathElement) []keyPart {
+	var keys []keyPart
+	switch {
+	case element.Key != nil:
+		for _, key := range *element.Key {
+			keys = append(keys, keyPart{name: key.Name, text: textOf(key.Value)})
+		}
+	case element.Value != nil:
+		keys = append(keys, keyPart{text: textOf(*element.Value)})
+	}
+	return keys
+}
+
+// textOf is what an encoder would write.
+func textOf(v value.Value) string {
+	e := &encoder{}
+	e.value(e.plain(reflect.ValueOf(v.Unstructured())))
+	return string(e.to)
 }
 
 func (p *part) isWhole() bool { return len(p.fields)+len(p.items) == 0 }
 
-// owned writes the part of a value that is named.
-func (e *encoder) owned(v value.Value, p *part) {
-	switch {
+// owned writes the part that is named of what plain returned.
+func (e *encoder) owned(v reflect.Value, p *part) {
+	switch kind := v.Kind(); {
 	case p.isWhole():
 		e.value(v)
-	case v.IsMap():
-		e.ownedFields(v, p)
-	case v.IsList():
-		e.ownedItems(v, p)
+	case kind == reflect.Struct || kind == reflect.Map:
+		e.to = append(e.to, '{')
+		for _, f := range p.fields {
+			if field := e.get(v, f.name); field.IsValid() {
+				e.named(f.name)
+				e.owned(field, f.part)
+				e.to = append(e.to, ',')
+			}
+		}
+		e.to = append(e.to, '}')
+	case kind == reflect.Slice:
+		e.ownedItems(v, p.items)
 	default:
 		e.value(v)
 	}
 }
 
-func (e *encoder) ownedFields(v value.Value, p *part) {
-	fields := v.AsMapUsing(e.values)
-	defer e.values.Free(fields)
-	e.to = append(e.to, '{')
-	for _, f := range p.fields {
-		v, ok := fields.GetUsing(e.values, f.name)
-		if !ok {
-			continue
-		}
-		if !v.IsNull() {
-			e.named(f.name)
-			e.owned(v, f.part)
-			e.to = append(e.to, ',')
-		}
-		e.values.Free(v)
-	}
-	e.to = append(e.to, '}')
-}
-
-func (e *encoder) ownedItems(v value.Value, p *part) {
-	list := v.AsListUsing(e.values)
-	defer e.values.Free(list)
+func (e *encoder) ownedItems(v reflect.Value, items []itemPart) {
 	e.to = append(e.to, '[')
-	for i := range list.Length() {
-		item := list.AtUsing(e.values, i)
-		if at := slices.IndexFunc(p.items, func(it itemPart) bool { return e.is(item, i, it.PathElement) }); at >= 0 {
-			e.owned(item, p.items[at].part)
+	for i := range v.Len() {
+		item := e.plain(v.Index(i))
+		if at := slices.IndexFunc(items, func(named itemPart) bool { return e.is(item, i, named) }); at >= 0 {
+			e.owned(item, items[at].part)
 			e.to = append(e.to, ',')
 		}
-		e.values.Free(item)
 	}
 	e.to = append(e.to, ']')
 }
 
-// is says that an item of a list is the one that an element of a field set names.
-func (e *encoder) is(item value.Value, at int, element fieldpath.PathElement) bool {
-	switch {
-	case element.Key != nil:
-		return item.IsMap() && e.hasKeys(item, *element.Key)
-	case element.Value != nil:
-		return e.same(item, *element.Value)
-	default:
-		return element.Index != nil && *element.Index == at
+// is says that an item of a list is the one that a field set names.
+func (e *encoder) is(item reflect.Value, at int, named itemPart) bool {
+	if index := named.element.Index; index != nil {
+		return *index == at
 	}
-}
-
-func (e *encoder) hasKeys(item value.Value, keys value.FieldList) bool {
-	fields := item.AsMapUsing(e.values)
-	defer e.values.Free(fields)
-	return !slices.ContainsFunc(keys, func(key value.Field) bool {
-		v, ok := fields.GetUsing(e.values, key.Name)
-		if !ok {
-			return true
+	return !slices.ContainsFunc(named.keys, func(key keyPart) bool {
+		if key.name == "" {
+			return !e.says(item, key.text)
 		}
-		defer e.values.Free(v)
-		return !e.same(v, key.Value)
+		return item.Kind() != reflect.Struct && item.Kind() != reflect.Map || !e.says(e.get(item, key.name), key.text)
 	})
 }
 
-// same compares a value with what a field set says.
-func (e *encoder) same(v, named value.Value) bool {
-	if named.IsString() {
-		switch named.AsString() {
-		case anyUID:
-			return v.IsString() && v.AsString() == e.owner.uid
-		case anyName:
-			return v.IsString() && v.AsString() == e.owner.name
-		}
+// says compares a value with what a field set says of it.
+func (e *encoder) says(v reflect.Value, text string) bool {
+	switch text {
+	case `"` + anyUID + `"`:
+		return v.Kind() == reflect.String && v.String() == e.owner.uid
+	case `"` + anyName + `"`:
+		return v.Kind() == reflect.String && v.String() == e.owner.name
 	}
-	return value.EqualsUsing(e.values, v, named)
+	at := len(e.to)
+	e.value(v)
+	same := string(e.to[at:]) == text
+	e.to = e.to[:at]
+	return same
 }
 
 // anyUID and anyName stand in a field set for what no two Workspaces have in common: the set names the reference to an

@@ -115,11 +115,11 @@ func Setup(ctx context.Context, mgr manager.Manager, o Options) error {
 		return fmt.Errorf("building the controller of body-based routing: %w", err)
 	}
 	apis.watch = func(from cache.Cache, obj client.Object) error {
-		if err := c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), predicate.Predicate(changes{}))); err != nil || !concernsRouters(obj) {
+		if err := c.Watch(source.Kind(from, obj, r.optionalHandler(mgr, obj), newChanges())); err != nil || !concernsRouters(obj) {
 			return err
 		}
 		mine := forgetting{EventHandler: handler.EnqueueRequestsFromMapFunc(g.gatewaysOf), witness: r.witnessOf(mgr, obj).ofOthers()}
-		return routing.Watch(source.Kind(from, obj, mine, predicate.Predicate(changes{})))
+		return routing.Watch(source.Kind(from, obj, mine, newChanges()))
 	}
 	if err := apis.start(ctx); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
@@ -89,25 +88,24 @@ func indexConfigs(ctx context.Context, mgr manager.Manager) error {
 }
 
 // changes lets through updates that change what is kept of an object; a heartbeat, or a resync, changes nothing.
-type changes struct{ predicate.Funcs }
+type changes struct {
+	predicate.Funcs
+	digests *apply.Digester
+}
 
-func (changes) Update(e event.UpdateEvent) bool {
+func newChanges() predicate.Predicate { return changes{digests: apply.NewDigester(v1beta1.ManagedBy)} }
+
+func (c changes) Update(e event.UpdateEvent) bool {
 	if e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() {
 		return false
 	}
-	if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() || apply.NotedDigest(e.ObjectOld) != apply.NotedDigest(e.ObjectNew) {
-		return true
-	}
-	before, after := apply.Shallow(e.ObjectOld), apply.Shallow(e.ObjectNew)
-	before.SetResourceVersion("")
-	after.SetResourceVersion("")
-	return !equality.Semantic.DeepEqual(before, after)
+	return apply.NotedDigest(e.ObjectOld) != apply.NotedDigest(e.ObjectNew) || !c.digests.Same(e.ObjectOld, e.ObjectNew)
 }
 
-func changed() builder.WatchesOption { return builder.WithPredicates(changes{}) }
+func changed() builder.WatchesOption { return builder.WithPredicates(newChanges()) }
 
 func filtered(p predicate.Predicate) builder.WatchesOption {
-	return builder.WithPredicates(predicate.And(p, predicate.Predicate(changes{})))
+	return builder.WithPredicates(predicate.And(p, newChanges()))
 }
 
 // ctrlPredicates: our own status patches are no news.
