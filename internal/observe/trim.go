@@ -129,6 +129,9 @@ func (t *texts) trimWorkspace(in any) (any, error) {
 	ws.ManagedFields = nil
 	delete(ws.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
 	t.share(&ws.Namespace, &ws.Resource.InstanceType, &ws.Status.ReadyOfReplicas)
+	if c := ws.Status.Conditions; len(c) < cap(c) {
+		ws.Status.Conditions = slices.Clone(c) // decoders leave room for twice as many
+	}
 	t.conditions(ws.Status.Conditions)
 	for i := range ws.Status.WorkerNodes {
 		t.share(&ws.Status.WorkerNodes[i])
