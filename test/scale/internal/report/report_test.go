@@ -50,7 +50,7 @@ func TestMarkdown(t *testing.T) {
 		"| figure | target | N = 100 | N = 1000 |",
 		"| status writes per Workspace, create to Ready | ≤ 3 | 1 | 2 |",
 		"| peak RSS | ≤ 96 MiB at 1,000, ≤ 300 MiB at 10,000 | **97 MiB** | **97 MiB** |",
-		"| growth of writes per Workspace | ≤ 10 % from 100 to 10,000 |  | +14 % |",
+		"| growth of writes per Workspace | ≤ 10 % from 100 to 10,000 |  | **+14 %** |",
 		"### burst",
 	} {
 		if !strings.Contains(page, line+"\n") {

@@ -86,6 +86,9 @@ func at(records []Scenario, scenario string, n int, text func(Scenario) string) 
 	return ""
 }
 
+// mostGrowth is the target of growth.
+const mostGrowth = 1.1
+
 // growth is a figure against that of the smallest burst.
 func growth(records []Scenario, s Scenario, figure string) string {
 	smallest := s
@@ -98,5 +101,10 @@ func growth(records []Scenario, s Scenario, figure string) string {
 	if smallest.N == s.N || base == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%+.0f %%", (s.Value(figure)/base-1)*100)
+	ratio := s.Value(figure) / base
+	text := fmt.Sprintf("%+.0f %%", (ratio-1)*100)
+	if ratio > mostGrowth {
+		return "**" + text + "**"
+	}
+	return text
 }
