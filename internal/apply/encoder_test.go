@@ -8,9 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	helmv2 "github.com/fluxcd/helm-controller/api/v2"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
@@ -90,5 +94,57 @@ func TestPartsOfOwners(t *testing.T) {
 		if lost == one || lost == other {
 			t.Errorf("digest %s although what we owned is gone", lost)
 		}
+	}
+}
+
+// TestSame: a new version alone is no difference, and any other field is one.
+func TestSame(t *testing.T) {
+	t.Parallel()
+	d := NewDigester("us")
+	before := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: "a", ResourceVersion: "1", Labels: map[string]string{"a": "1", "b": "2"}},
+		Status:     appsv1.DeploymentStatus{AvailableReplicas: 1},
+	}
+	for name, c := range map[string]struct {
+		change func(*appsv1.Deployment)
+		same   bool
+	}{
+		"version":     {func(o *appsv1.Deployment) { o.ResourceVersion = "2" }, true},
+		"empty map":   {func(o *appsv1.Deployment) { o.Annotations = map[string]string{} }, true},
+		"label":       {func(o *appsv1.Deployment) { o.Labels["b"] = "3" }, false},
+		"digest":      {func(o *appsv1.Deployment) { o.SelfLink = "x" }, false},
+		"status":      {func(o *appsv1.Deployment) { o.Status.AvailableReplicas = 0 }, false},
+		"being ended": {func(o *appsv1.Deployment) { o.DeletionTimestamp = new(metav1.Unix(1, 0)) }, false},
+	} {
+		after := before.DeepCopy()
+		c.change(after)
+		if got := d.Same(before, after); got != c.same {
+			t.Errorf("%s: same is %t", name, got)
+		}
+	}
+	one := &unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "1"}, "spec": map[string]any{"a": "b"}}}
+	two := one.DeepCopy()
+	two.SetResourceVersion("2")
+	if !d.Same(one, two) {
+		t.Error("objects without a Go type differ by their version")
+	}
+	two.Object["spec"] = nil
+	if d.Same(one, two) {
+		t.Error("a field that is gone is no difference")
+	}
+}
+
+// TestNotJSON: a value that is none is an error, not a digest.
+func TestNotJSON(t *testing.T) {
+	t.Parallel()
+	release := &helmv2.HelmRelease{Spec: helmv2.HelmReleaseSpec{Values: &apiextensionsv1.JSON{Raw: []byte(`{"a":`)}}}
+	if sum, err := NewDigester("us").wanted(release); err == nil {
+		t.Errorf("digest %s", sum)
+	}
+	release.Spec.Values.Raw = []byte(`{"replicas":1,"big":9007199254740993,"none":null}`)
+	e := NewDigester("us").encoder()
+	e.value(e.plain(reflect.ValueOf(release.Spec.Values)))
+	if got, want := string(e.to), `{"big":9007199254740993,"replicas":1,}`; got != want {
+		t.Errorf("values are %s, want %s", got, want)
 	}
 }
