@@ -48,17 +48,15 @@ func (e *encoder) digest() (string, error) {
 // plain is v without pointers, and as what it is in JSON if its type says that itself. Nothing is the zero Value.
 func (e *encoder) plain(v reflect.Value) reflect.Value {
 	for v.IsValid() {
-		switch v.Kind() {
-		case reflect.Pointer, reflect.Interface:
+		switch kind := v.Kind(); {
+		case kind == reflect.Pointer || kind == reflect.Interface:
 			v = v.Elem()
 			continue
-		case reflect.Map, reflect.Slice:
-			if v.IsNil() {
-				return reflect.Value{}
-			}
+		case (kind == reflect.Map || kind == reflect.Slice) && v.IsNil():
+			return reflect.Value{}
 		}
 		t := v.Type()
-		if t.Kind() != reflect.Struct && (t.PkgPath() == "" || t.NumMethod() == 0) {
+		if !mayConvert(t) {
 			return v
 		}
 		entry := value.TypeReflectEntryOf(t)
@@ -75,6 +73,11 @@ func (e *encoder) plain(v reflect.Value) reflect.Value {
 	return v
 }
 
+// mayConvert says that a type can have a form of its own in JSON. Most of what is read are plain texts and numbers.
+func mayConvert(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct || t.PkgPath() != "" && t.NumMethod() > 0
+}
+
 // convert is what entry.ToUnstructured does; of the two types that are most frequent, without encoding them first.
 func convert(entry *value.TypeReflectCacheEntry, v reflect.Value) (any, error) {
 	switch x := v.Interface().(type) {
@@ -86,9 +89,10 @@ func convert(entry *value.TypeReflectCacheEntry, v reflect.Value) (any, error) {
 	case apiextensionsv1.JSON:
 		var out any
 		if len(x.Raw) == 0 {
-			return nil, nil
+			return out, nil
 		}
-		return out, utiljson.Unmarshal(x.Raw, &out)
+		err := utiljson.Unmarshal(x.Raw, &out)
+		return out, err
 	default:
 		return entry.ToUnstructured(v)
 	}

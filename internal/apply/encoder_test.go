@@ -112,7 +112,7 @@ func TestSame(t *testing.T) {
 		"version":     {func(o *appsv1.Deployment) { o.ResourceVersion = "2" }, true},
 		"empty map":   {func(o *appsv1.Deployment) { o.Annotations = map[string]string{} }, true},
 		"label":       {func(o *appsv1.Deployment) { o.Labels["b"] = "3" }, false},
-		"digest":      {func(o *appsv1.Deployment) { o.SelfLink = "x" }, false},
+		"digest":      {func(o *appsv1.Deployment) { o.SetSelfLink("x") }, false},
 		"status":      {func(o *appsv1.Deployment) { o.Status.AvailableReplicas = 0 }, false},
 		"being ended": {func(o *appsv1.Deployment) { o.DeletionTimestamp = new(metav1.Unix(1, 0)) }, false},
 	} {
