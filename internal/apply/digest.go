@@ -43,11 +43,6 @@ func (d *Digester) Owned(obj client.Object) (string, error) {
 	if fields == nil {
 		return "", nil
 	}
-	return d.fields(obj, fields)
-}
-
-// fields is the digest over the fields of obj that a field set names.
-func (d *Digester) fields(obj client.Object, fields []byte) (string, error) {
 	e := d.encoder()
 	defer d.release(e)
 	owned, err := d.parts.of(e.unnamed(fields, metav1.GetControllerOfNoCopy(obj)))

@@ -4,7 +4,6 @@
 package apply
 
 import (
-	"reflect"
 	"strings"
 	"testing"
 
@@ -30,9 +29,7 @@ func TestEncoder(t *testing.T) {
 		`"a\",\"b"`: {`a","b`}, `["a","b",]`: {[]any{"a", "b"}}, `[]`: {[]any{}}, `{}`: {map[string]any{}},
 	} {
 		for _, v := range alike {
-			e := NewDigester("us").encoder()
-			e.value(e.plain(reflect.ValueOf(v)))
-			if got := string(e.to); got != want {
+			if got := textOf(v); got != want {
 				t.Errorf("%#v: %s, want %s", v, got, want)
 			}
 		}
@@ -52,9 +49,7 @@ func TestEncoderOfTypes(t *testing.T) {
 		},
 		`{"labels":{"a":"1","b":"2","c":"3",},}`: &metav1.ObjectMeta{Labels: map[string]string{"c": "3", "a": "1", "b": "2"}},
 	} {
-		e := NewDigester("us").encoder()
-		e.value(e.plain(reflect.ValueOf(v)))
-		if got := string(e.to); got != want {
+		if got := textOf(v); got != want {
 			t.Errorf("%T: %s, want %s", v, got, want)
 		}
 	}
@@ -76,7 +71,10 @@ func TestPartsOfOwners(t *testing.T) {
 			Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "sidecar", Image: "y"}, {Name: is.name, Image: "x"}}},
 		}
 		set := strings.NewReplacer("UID", named.uid, "NAME", named.name).Replace(fields)
-		sum, err := d.fields(obj, []byte(set))
+		obj.ManagedFields = []metav1.ManagedFieldsEntry{{
+			Manager: "us", Operation: metav1.ManagedFieldsOperationApply, FieldsV1: metav1.NewFieldsV1(set),
+		}}
+		sum, err := d.Owned(obj)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,9 +140,7 @@ func TestNotJSON(t *testing.T) {
 		t.Errorf("digest %s", sum)
 	}
 	release.Spec.Values.Raw = []byte(`{"replicas":1,"big":9007199254740993,"none":null}`)
-	e := NewDigester("us").encoder()
-	e.value(e.plain(reflect.ValueOf(release.Spec.Values)))
-	if got, want := string(e.to), `{"big":9007199254740993,"replicas":1,}`; got != want {
+	if got, want := textOf(release.Spec.Values), `{"big":9007199254740993,"replicas":1,}`; got != want {
 		t.Errorf("values are %s, want %s", got, want)
 	}
 }

@@ -24,16 +24,11 @@ func Ingest(manager string, trim func(client.Object)) toolscache.TransformFunc {
 		if NotedDigest(obj) != "" && obj.GetManagedFields() == nil {
 			return in, nil
 		}
-		fields := ownedFields(obj.GetManagedFields(), manager)
-		// First of all: to convert the field sets of every manager would take longer than all the rest.
-		obj.SetManagedFields(nil)
-		digest := ""
-		if fields != nil {
-			var err error
-			if digest, err = digests.fields(obj, fields); err != nil {
-				return nil, err
-			}
+		digest, err := digests.Owned(obj)
+		if err != nil {
+			return nil, err
 		}
+		obj.SetManagedFields(nil)
 		obj.SetSelfLink(digest)
 		obj.SetAnnotations(kept(obj.GetAnnotations()))
 		trim(obj)

@@ -12,7 +12,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
-	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
 
 // part says what of a value a field set names: some fields of a map, some items of a list, or, if it names nothing below,
@@ -67,18 +66,18 @@ func keysOf(element fieldpath.PathElement) []keyPart {
 	switch {
 	case element.Key != nil:
 		for _, key := range *element.Key {
-			keys = append(keys, keyPart{name: key.Name, text: textOf(key.Value)})
+			keys = append(keys, keyPart{name: key.Name, text: textOf(key.Value.Unstructured())})
 		}
 	case element.Value != nil:
-		keys = append(keys, keyPart{text: textOf(*element.Value)})
+		keys = append(keys, keyPart{text: textOf((*element.Value).Unstructured())})
 	}
 	return keys
 }
 
 // textOf is what an encoder would write.
-func textOf(v value.Value) string {
+func textOf(v any) string {
 	e := &encoder{}
-	e.value(e.plain(reflect.ValueOf(v.Unstructured())))
+	e.value(e.plain(reflect.ValueOf(v)))
 	return string(e.to)
 }
 

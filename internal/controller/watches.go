@@ -99,7 +99,7 @@ func (c changes) Update(e event.UpdateEvent) bool {
 	if e.ObjectOld.GetResourceVersion() == e.ObjectNew.GetResourceVersion() {
 		return false
 	}
-	return apply.NotedDigest(e.ObjectOld) != apply.NotedDigest(e.ObjectNew) || !c.digests.Same(e.ObjectOld, e.ObjectNew)
+	return !c.digests.Same(e.ObjectOld, e.ObjectNew)
 }
 
 func changed() builder.WatchesOption { return builder.WithPredicates(newChanges()) }
