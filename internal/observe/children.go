@@ -40,24 +40,26 @@ func WorkspaceOf(obj client.Object) string {
 	return labels[v1beta1.LabelEndpointPicker]
 }
 
-// IndexedBy is the name of the Workspace that an object belongs to, or none. What has its usual name is found by that: an
+// IndexedBy is the name of the Workspace that an object belongs to, or none. What has a usual name is found by that: an
 // entry of an index takes as much memory as a small object.
 func IndexedBy(obj client.Object) []string {
-	if workspace := WorkspaceOf(obj); workspace != "" && obj.GetName() != usualName(obj, workspace) {
+	if workspace := WorkspaceOf(obj); workspace != "" && !slices.Contains(usualNames(obj, workspace), obj.GetName()) {
 		return []string{workspace}
 	}
 	return nil
 }
 
-// usualName is what nearly all children of a kind are called that belong to a Workspace; empty if there is no such name.
-func usualName(kind client.Object, workspace string) string {
+// usualNames are what nearly all children of a kind are called that belong to a Workspace; none if that is not known.
+func usualNames(kind client.Object, workspace string) []string {
 	switch kind.(type) {
-	case *appsv1.Deployment, *appsv1.StatefulSet, *corev1.Service:
-		return workspace
+	case *appsv1.Deployment:
+		return []string{workspace, plan.EPPName(plan.PoolName(workspace))}
+	case *appsv1.StatefulSet, *corev1.Service:
+		return []string{workspace}
 	case *sourcev1.OCIRepository, *helmv2.HelmRelease, *inferencev1.InferencePool:
-		return plan.PoolName(workspace)
+		return []string{plan.PoolName(workspace)}
 	default:
-		return ""
+		return nil
 	}
 }
 
@@ -155,8 +157,9 @@ func (c *Children) sortPods(pods []*corev1.Pod) {
 
 // list reads the objects of one kind that carry the Workspace's name.
 func list[T client.Object](ctx context.Context, cache client.Reader, ws *v1beta1.Workspace, into client.ObjectList, out *[]T) error {
-	usual := reflect.New(reflect.TypeFor[T]().Elem()).Interface().(T)
-	if name := usualName(usual, ws.Name); name != "" {
+	var kind T
+	for _, name := range usualNames(kind, ws.Name) {
+		usual := reflect.New(reflect.TypeFor[T]().Elem()).Interface().(T)
 		err := cache.Get(ctx, client.ObjectKey{Namespace: ws.Namespace, Name: name}, usual)
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("reading %T %s: %w", usual, name, err)

@@ -6,6 +6,7 @@ package observe_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	helmv2 "github.com/fluxcd/helm-controller/api/v2"
@@ -267,6 +268,35 @@ func TestChildren(t *testing.T) {
 	}
 	if found := children.Find(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: "epp"}}); found != nil {
 		t.Errorf("found %v, which is another kind", found)
+	}
+}
+
+// TestEndpointPicker: it is found without the index that it is left out of, and only the Workspace's own.
+func TestEndpointPicker(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("long-", 9) + "name"
+	var objects []client.Object
+	for _, workspace := range []string{"phi", long} {
+		pool := plan.PoolName(workspace)
+		epp := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{
+			Namespace: "models", Name: plan.EPPName(pool),
+			Labels: map[string]string{v1beta1.LabelWorkspace: workspace, helmv2.GroupVersion.Group + "/name": pool},
+		}}
+		if got := observe.IndexedBy(epp); got != nil {
+			t.Errorf("%s is in the index, as %v", epp.Name, got)
+		}
+		objects = append(objects, epp)
+	}
+	of := observer(t, store(t, objects...))
+	for _, workspace := range []string{"phi", long} {
+		ws := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: "models", Name: workspace, UID: "1"}}
+		children, err := of.Children(t.Context(), ws, observe.APIs{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if children.EPP == nil || children.EPP.Labels[v1beta1.LabelWorkspace] != workspace {
+			t.Errorf("%s has the endpoint picker %v", workspace, children.EPP)
+		}
 	}
 }
 
