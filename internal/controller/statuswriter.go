@@ -81,10 +81,8 @@ func (s *statusWriter) write(ctx context.Context, observed *v1beta1.Workspace, i
 	s.metrics.Changing(observed, before, in.Now.Time)
 	// Nothing but the status goes into the patch, so nothing else is encoded for it.
 	base := &v1beta1.Workspace{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}, Status: before}
-	ws := base.DeepCopy()
-	ws.Status = want
-	// Conditions are a list and are replaced whole; nobody else writes them.
-	if err := s.client.Status().Patch(ctx, ws, client.MergeFrom(base)); err != nil {
+	ws := &v1beta1.Workspace{ObjectMeta: base.ObjectMeta, Status: want}
+	if err := s.patch(ctx, base, ws); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("writing status: %w", err))
 	}
 	s.remember(ws)
@@ -94,6 +92,22 @@ func (s *statusWriter) write(ctx context.Context, observed *v1beta1.Workspace, i
 		s.see(base)
 	}
 	s.announce(ws, before.Conditions)
+	return nil
+}
+
+// patch writes the difference, and learns of the answer only what the metadata says: the rest is what was written. Conditions
+// are a list and are replaced whole; nobody else writes them.
+func (s *statusWriter) patch(ctx context.Context, before, ws *v1beta1.Workspace) error {
+	difference, err := client.MergeFrom(before).Data(ws)
+	if err != nil {
+		return fmt.Errorf("encoding the difference: %w", err)
+	}
+	stored := &metav1.PartialObjectMetadata{ObjectMeta: ws.ObjectMeta}
+	stored.SetGroupVersionKind(v1beta1.GroupVersion.WithKind("Workspace"))
+	if err := s.client.Status().Patch(ctx, stored, client.RawPatch(types.MergePatchType, difference)); err != nil {
+		return err
+	}
+	ws.ObjectMeta = stored.ObjectMeta
 	return nil
 }
 
