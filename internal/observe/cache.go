@@ -27,7 +27,7 @@ func CacheOptions(ingest func(trim func(client.Object)) toolscache.TransformFunc
 	everything := func(trim toolscache.TransformFunc) cache.ByObject {
 		return cache.ByObject{Label: labels.Everything(), Transform: trim}
 	}
-	shared := newTexts()
+	shared := newCommon()
 	return cache.Options{
 		// A reconcile that is under way when an API goes must not bring its informer back: it would wait for it for ever.
 		ReaderFailOnMissingInformer: true,

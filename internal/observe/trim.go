@@ -15,6 +15,7 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	inferencev1 "sigs.k8s.io/gateway-api-inference-extension/api/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -26,31 +27,32 @@ import (
 // The functions below keep of each cached object what is read, and drop the rest. Whether an object is as wanted is
 // known from its digest (apply.Ingest), which is taken before.
 
-func (t *texts) trimChild(obj client.Object) {
+func (c *common) trimChild(obj client.Object) {
 	switch o := obj.(type) {
 	case *appsv1.Deployment:
 		trimDeployment(o)
+		c.number(&o.Spec.Replicas)
 	case *appsv1.StatefulSet:
 		o.Spec = appsv1.StatefulSetSpec{Replicas: o.Spec.Replicas}
+		c.number(&o.Spec.Replicas)
 	case *corev1.Service:
 		o.Spec = corev1.ServiceSpec{}
 	case *policyv1.PodDisruptionBudget:
 		o.Spec, o.Status = policyv1.PodDisruptionBudgetSpec{}, policyv1.PodDisruptionBudgetStatus{}
 	case *sourcev1.OCIRepository:
-		t.trimRepository(o)
+		c.trimRepository(o)
 	case *helmv2.HelmRelease:
-		t.trimRelease(o)
+		c.trimRelease(o)
 	case *inferencev1.InferencePool:
-		o.Annotations = only(o.Annotations, v1beta1.AnnotationTouched)
 	case *gatewayv1.BackendTLSPolicy:
 		o.Spec, o.Status = gatewayv1.BackendTLSPolicySpec{}, gatewayv1.PolicyStatus{}
 	case *route.Certificate:
 		o.Spec = route.CertificateSpec{}
-		t.conditions(o.Status.Conditions)
+		c.conditions(o.Status.Conditions)
 	default:
 		return
 	}
-	t.metadata(obj)
+	c.metadata(obj)
 }
 
 func trimDeployment(o *appsv1.Deployment) {
@@ -60,9 +62,6 @@ func trimDeployment(o *appsv1.Deployment) {
 	})
 	if len(o.Status.Conditions) == 0 {
 		o.Status.Conditions = nil
-	}
-	if o.Labels[helmReleaseLabel] != "" {
-		o.Annotations = nil
 	}
 	if RouterOf(o) != "" {
 		// Any change is news for all Workspaces of the Gateway, and all that they ask is whether one pod serves.
@@ -84,65 +83,82 @@ func only(in map[string]string, keys ...string) map[string]string {
 	return out
 }
 
-func (t *texts) trimRepository(o *sourcev1.OCIRepository) {
-	status := sourcev1.OCIRepositoryStatus{ObservedGeneration: o.Status.ObservedGeneration, Conditions: t.onlyReady(o.Status.Conditions)}
+func (c *common) trimRepository(o *sourcev1.OCIRepository) {
+	status := sourcev1.OCIRepositoryStatus{ObservedGeneration: o.Status.ObservedGeneration, Conditions: c.onlyReady(o.Status.Conditions)}
 	if artifact := o.Status.Artifact; artifact != nil {
-		t.share(&artifact.Revision)
-		status.Artifact = &fluxmeta.Artifact{Revision: artifact.Revision}
+		status.Artifact = c.artifacts.of(artifact.Revision, func() *fluxmeta.Artifact { return &fluxmeta.Artifact{Revision: artifact.Revision} })
 	}
 	o.Spec, o.Status = sourcev1.OCIRepositorySpec{Suspend: o.Spec.Suspend}, status
 }
 
-func (t *texts) trimRelease(o *helmv2.HelmRelease) {
+func (c *common) trimRelease(o *helmv2.HelmRelease) {
 	status := helmv2.HelmReleaseStatus{
-		ObservedGeneration: o.Status.ObservedGeneration, Failures: o.Status.Failures, Conditions: t.onlyReady(o.Status.Conditions),
+		ObservedGeneration: o.Status.ObservedGeneration, Failures: o.Status.Failures, Conditions: c.onlyReady(o.Status.Conditions),
 	}
 	status.LastHandledReconcileAt = o.Status.LastHandledReconcileAt
 	if newest := o.Status.History.Latest(); newest != nil {
-		t.share(&newest.Status, &newest.ChartVersion, &newest.OCIDigest)
-		status.History = helmv2.Snapshots{{Status: newest.Status, ChartVersion: newest.ChartVersion, OCIDigest: newest.OCIDigest}}
+		status.History = c.history.of([...]string{newest.Status, newest.ChartVersion, newest.OCIDigest}, func() helmv2.Snapshots {
+			return helmv2.Snapshots{{Status: newest.Status, ChartVersion: newest.ChartVersion, OCIDigest: newest.OCIDigest}}
+		})
 	}
 	o.Spec, o.Status = helmv2.HelmReleaseSpec{Suspend: o.Spec.Suspend}, status
 }
 
 // onlyReady keeps the condition by which a Flux object is judged.
-func (t *texts) onlyReady(in []metav1.Condition) []metav1.Condition {
-	c := meta.FindStatusCondition(in, fluxmeta.ReadyCondition)
-	if c == nil {
+func (c *common) onlyReady(in []metav1.Condition) []metav1.Condition {
+	ready := meta.FindStatusCondition(in, fluxmeta.ReadyCondition)
+	if ready == nil {
 		return nil
 	}
-	kept := []metav1.Condition{*c}
-	if c.Status == metav1.ConditionTrue {
+	kept := []metav1.Condition{*ready}
+	if ready.Status == metav1.ConditionTrue {
 		// Success is told at length, with the release's name in it, and read by nobody.
 		kept[0].Message = ""
 	}
-	t.conditions(kept)
+	c.conditions(kept)
 	return kept
 }
 
 // trimWorkspace drops what nobody reads, and shares what most Workspaces say.
-func (t *texts) trimWorkspace(in any) (any, error) {
+func (c *common) trimWorkspace(in any) (any, error) {
 	ws, ok := in.(*v1beta1.Workspace)
 	if !ok {
 		return in, nil
 	}
 	ws.ManagedFields = nil
 	delete(ws.Annotations, "kubectl.kubernetes.io/last-applied-configuration")
-	t.share(&ws.Namespace, &ws.Resource.InstanceType, &ws.Status.ReadyOfReplicas)
-	if c := ws.Status.Conditions; len(c) < cap(c) {
-		ws.Status.Conditions = slices.Clone(c) // decoders leave room for twice as many
+	c.share(&ws.Namespace, &ws.APIVersion, &ws.Kind, &ws.Resource.InstanceType)
+	c.number(&ws.Resource.Count)
+	c.selector(ws.Resource.LabelSelector)
+	if ws.Inference != nil && ws.Inference.Preset != nil {
+		c.share(&ws.Inference.Preset.Name, (*string)(&ws.Inference.Preset.AccessMode))
 	}
-	t.conditions(ws.Status.Conditions)
-	for i := range ws.Status.WorkerNodes {
-		t.share(&ws.Status.WorkerNodes[i])
-	}
-	for i := range ws.Status.Models {
-		t.share(&ws.Status.Models[i])
-	}
-	if pool := ws.Status.InferencePool; pool != nil {
-		t.share(&pool.Chart, &pool.Version, &pool.Digest)
-	}
+	c.trimStatus(&ws.Status)
+	name, uid, version := ws.Name, string(ws.UID), ws.ResourceVersion
+	pack(&name, &uid, &version, &ws.Status.Endpoint, &ws.Status.Selector)
+	ws.Name, ws.UID, ws.ResourceVersion = name, types.UID(uid), version
 	return ws, nil
+}
+
+func (c *common) trimStatus(s *v1beta1.WorkspaceStatus) {
+	c.share(&s.ReadyOfReplicas)
+	if len(s.Conditions) < cap(s.Conditions) {
+		s.Conditions = slices.Clone(s.Conditions) // decoders leave room for twice as many
+	}
+	c.conditions(s.Conditions)
+	for i := range s.WorkerNodes {
+		c.share(&s.WorkerNodes[i])
+	}
+	for i := range s.Models {
+		c.share(&s.Models[i])
+	}
+	if workload := s.Workload; workload != nil {
+		c.share(&workload.Kind)
+	}
+	if pool := s.InferencePool; pool != nil {
+		c.share(&pool.Chart, &pool.Version, &pool.Digest)
+		pack(&pool.Name, &pool.EPPService)
+	}
 }
 
 // trimPod keeps what says why a pod does not serve.
