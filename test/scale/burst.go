@@ -30,6 +30,8 @@ func (b *bench) variant(ctx context.Context, name string) error {
 		return b.hol(ctx)
 	case "foreign":
 		return b.foreign(ctx)
+	case "growth":
+		return b.growth(ctx)
 	default:
 		return b.fluxlate(ctx)
 	}
@@ -221,7 +223,7 @@ func (st *stage) populate(ctx context.Context, s *report.Scenario, names []strin
 		return err
 	}
 	w := audit.Window{From: time.Now()}
-	depth := st.watchDepth(ctx)
+	depth := st.watchDepth(ctx, len(names))
 	others := st.fleet.Ready()
 	profiled := st.profileCPU(ctx, s.Scenario)
 	if err := st.fleet.Create(ctx, names); err != nil {

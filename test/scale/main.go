@@ -69,7 +69,7 @@ type options struct {
 }
 
 // variants are scenarios that need a cluster of their own; acts happen one after the other to N settled Workspaces.
-func variants() []string { return []string{"burst", "slow", "hol", "foreign", "fluxlate"} }
+func variants() []string { return []string{"burst", "slow", "hol", "foreign", "fluxlate", "growth"} }
 
 func acts() []string {
 	return []string{"steady", "flip", "drift", "churn", "restart", "crowd", "delete"}

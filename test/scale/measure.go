@@ -108,13 +108,13 @@ func limitMemory(s *report.Scenario, name string, n int, mib float64) {
 	}
 }
 
-// watchDepth looks at the queue until the returned function is called, which says how deep it was at most.
-func (st *stage) watchDepth(ctx context.Context) func() float64 {
+// watchDepth looks at the queue of n Workspaces until the returned function is called, which says how deep it was at most.
+func (st *stage) watchDepth(ctx context.Context, n int) func() float64 {
 	ctx, cancel := context.WithCancel(ctx)
 	result := make(chan float64, 1)
 	go func() {
 		// Each time the controller counts its Workspaces and names those that are not Ready. Prometheus asks every half minute.
-		tick := time.NewTicker(max(time.Second, time.Duration(st.options.n)*time.Second/500))
+		tick := time.NewTicker(max(time.Second, time.Duration(n)*time.Second/500))
 		defer tick.Stop()
 		most := 0.0
 		for {

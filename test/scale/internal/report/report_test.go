@@ -36,7 +36,9 @@ func TestMissed(t *testing.T) {
 func TestMarkdown(t *testing.T) {
 	t.Parallel()
 	var file bytes.Buffer
-	for _, s := range []*report.Scenario{burst(100, 99), burst(1000, 8), burst(100, 7)} {
+	growth := &report.Scenario{Scenario: "growth", N: 1000}
+	growth.Limit("CPU per Workspace, against bursts of 100", 1.2, "×", 1.1)
+	for _, s := range []*report.Scenario{burst(100, 99), burst(1000, 8), growth, burst(100, 7)} {
 		if err := s.WriteLine(&file); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +52,7 @@ func TestMarkdown(t *testing.T) {
 		"| figure | target | N = 100 | N = 1000 |",
 		"| status writes per Workspace, create to Ready | ≤ 3 | 1 | 2 |",
 		"| peak RSS | ≤ 96 MiB at 1,000, ≤ 300 MiB at 10,000 | **97 MiB** | **97 MiB** |",
-		"| growth of writes per Workspace | ≤ 10 % from 100 to 10,000 |  | **+14 %** |",
+		"| growth: CPU per Workspace, against bursts of 100 | ≤ 1.1 × at 10,000 |  | **1.200 ×** |",
 		"### burst",
 	} {
 		if !strings.Contains(page, line+"\n") {

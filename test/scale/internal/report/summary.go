@@ -39,6 +39,8 @@ func promises() []promise {
 		{"peak RSS", "≤ 96 MiB at 1,000, ≤ 300 MiB at 10,000", "burst", "peak RSS"},
 		{"peak RSS of a burst beside foreign objects, against without", "≤ 1.05 ×", "foreign", "peak RSS, against none foreign"},
 		{"peak RSS after a restart beside foreign objects, against without", "≤ 1.05 ×", "crowd", "peak RSS, against none foreign"},
+		{"growth: writes per Workspace, against bursts of 100", "≤ 1.1 × at 10,000", "growth", "writes per Workspace, against bursts of 100"},
+		{"growth: CPU per Workspace, against bursts of 100", "≤ 1.1 × at 10,000", "growth", "CPU per Workspace, against bursts of 100"},
 		{"delete: longest of any Workspace", "≤ 1 s", "delete", "deleted to gone, longest"},
 	}
 }
@@ -66,13 +68,6 @@ func summary(records []Scenario) string {
 		}
 		_, _ = fmt.Fprintln(&out, row)
 	}
-	for _, figure := range []string{"writes per Workspace", "CPU per Workspace"} {
-		row := fmt.Sprintf("| growth of %s | ≤ 10 %% from 100 to 10,000 |", figure)
-		for _, n := range sizes {
-			row += " " + at(records, "burst", n, func(s Scenario) string { return growth(records, s, figure) }) + " |"
-		}
-		_, _ = fmt.Fprintln(&out, row)
-	}
 	return out.String()
 }
 
@@ -84,27 +79,4 @@ func at(records []Scenario, scenario string, n int, text func(Scenario) string) 
 		}
 	}
 	return ""
-}
-
-// mostGrowth is the target of growth.
-const mostGrowth = 1.1
-
-// growth is a figure against that of the smallest burst.
-func growth(records []Scenario, s Scenario, figure string) string {
-	smallest := s
-	for _, other := range records {
-		if other.Scenario == s.Scenario && other.N < smallest.N {
-			smallest = other
-		}
-	}
-	base := smallest.Value(figure)
-	if smallest.N == s.N || base == 0 {
-		return ""
-	}
-	ratio := s.Value(figure) / base
-	text := fmt.Sprintf("%+.0f %%", (ratio-1)*100)
-	if ratio > mostGrowth {
-		return "**" + text + "**"
-	}
-	return text
 }
