@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/workspace-operator/workspace-operator/test/scale/internal/fleet"
 	"github.com/workspace-operator/workspace-operator/test/scale/internal/report"
 )
 
@@ -18,6 +17,8 @@ const (
 	// fewBursts is how many of these come before the large one, and how many after it. One takes some seconds, and a machine
 	// in a cloud is a tenth faster or slower from one minute to the next.
 	fewBursts = 5
+	// mostGrowth is the target.
+	mostGrowth = 1.1
 )
 
 // growth asks whether a Workspace costs more when there are many: a burst of N against the median of small ones, half of
@@ -27,7 +28,7 @@ func (b *bench) growth(ctx context.Context) error {
 	var few []*report.Scenario
 	small := func() error {
 		for range fewBursts {
-			s, err := b.alone(ctx, fmt.Sprintf("growth, %d of %d", len(few)+1, 2*fewBursts), fewWorkspaces)
+			s, err := b.apart(ctx, fmt.Sprintf("growth, %d of %d", len(few)+1, 2*fewBursts), fewWorkspaces, 0)
 			if err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ func (b *bench) growth(ctx context.Context) error {
 	if err := small(); err != nil {
 		return err
 	}
-	s, err := b.alone(ctx, "growth", n)
+	s, err := b.apart(ctx, "growth", n, 0)
 	if err != nil {
 		return err
 	}
@@ -46,39 +47,26 @@ func (b *bench) growth(ctx context.Context) error {
 		return err
 	}
 	result := &report.Scenario{Scenario: s.Scenario, N: n, Commit: s.Commit, Machine: s.Machine, At: s.At}
-	compare := func(figure, unit string) float64 {
+	bursts := fmt.Sprintf("bursts of %d", fewWorkspaces)
+	// compare notes a figure of both, and returns the name and the value of their ratio.
+	compare := func(figure, unit string) (string, float64) {
 		all := make([]float64, 0, len(few))
 		for _, one := range few {
 			all = append(all, one.Value(figure))
 		}
 		slices.Sort(all)
-		median := (all[len(all)/2-1] + all[len(all)/2]) / 2
+		median := (all[fewBursts-1] + all[fewBursts]) / 2
 		result.Add(figure, s.Value(figure), unit)
-		result.Add(fmt.Sprintf("%s: bursts of %d, least", figure, fewWorkspaces), all[0], unit)
-		result.Add(fmt.Sprintf("%s: bursts of %d, median", figure, fewWorkspaces), median, unit)
-		result.Add(fmt.Sprintf("%s: bursts of %d, most", figure, fewWorkspaces), all[len(all)-1], unit)
-		return s.Value(figure) / median
+		result.Add(figure+": "+bursts+", least", all[0], unit)
+		result.Add(figure+": "+bursts+", median", median, unit)
+		result.Add(figure+": "+bursts+", most", all[len(all)-1], unit)
+		return figure + ", against " + bursts, s.Value(figure) / median
 	}
-	const against = ", against bursts of 100"
-	result.Count("writes per Workspace"+against, compare("writes per Workspace", ""), mostGrowth)
-	result.Limit("CPU per Workspace"+against, compare("CPU per Workspace", "ms"), "×", mostGrowth)
-	const others = "CPU per Workspace of load and actors"
-	result.Add(others+against, compare(others, "ms"), "×")
+	name, ratio := compare("writes per Workspace", "")
+	result.Count(name, ratio, mostGrowth)
+	name, ratio = compare("CPU per Workspace", "ms")
+	result.Limit(name, ratio, "×", mostGrowth)
+	name, ratio = compare("CPU per Workspace of load and actors", "ms")
+	result.Add(name, ratio, "×")
 	return b.end(result)
-}
-
-// mostGrowth is the target.
-const mostGrowth = 1.1
-
-// alone is a burst in a cluster of its own.
-func (b *bench) alone(ctx context.Context, name string, n int) (*report.Scenario, error) {
-	var s *report.Scenario
-	err := b.on(ctx, everything(), func(ctx context.Context, st *stage) error {
-		if err := st.startWarm(ctx); err != nil {
-			return err
-		}
-		s = st.begin(name, n)
-		return st.populate(ctx, s, fleet.Names(prefix, n))
-	})
-	return s, err
 }

@@ -46,30 +46,26 @@ func (b *bench) slow(ctx context.Context) error {
 func (b *bench) hol(ctx context.Context) error {
 	const figure = "creation to Ready, p99"
 	var alone, beside []*report.Scenario
-	for _, hanging := range []int{0, b.options.n / 2, b.options.n / 2, 0} {
-		s, err := b.besideHanging(ctx, hanging)
-		switch {
-		case err != nil:
-			return err
-		case hanging == 0:
-			alone = append(alone, s)
-		default:
-			beside = append(beside, s)
+	half := b.options.n / 2
+	for _, hanging := range []int{0, half, half, 0} {
+		name, all := "hol", &beside
+		if hanging == 0 {
+			name, all = "hol-alone", &alone
 		}
+		s, err := b.apart(ctx, name, half, hanging)
+		if err != nil {
+			return err
+		}
+		*all = append(*all, s)
 	}
 	sum := func(all []*report.Scenario) float64 { return all[0].Value(figure) + all[1].Value(figure) }
 	beside[1].Limit(figure+", against none hanging", sum(beside)/sum(alone), "×", 1.1)
 	return errors.Join(b.end(alone[1]), b.end(beside[1]))
 }
 
-// besideHanging is a burst of half of N while so many Workspaces hang.
-func (b *bench) besideHanging(ctx context.Context, hanging int) (*report.Scenario, error) {
-	name := "hol"
-	if hanging == 0 {
-		name = "hol-alone"
-	}
+// apart is a burst of n in a cluster of its own, while so many Workspaces hang.
+func (b *bench) apart(ctx context.Context, name string, n, hanging int) (*report.Scenario, error) {
 	var s *report.Scenario
-	n := b.options.n / 2
 	err := b.on(ctx, everything(), func(ctx context.Context, st *stage) error {
 		if err := st.startWarm(ctx); err != nil {
 			return err

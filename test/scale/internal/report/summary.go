@@ -64,18 +64,18 @@ func summary(records []Scenario) string {
 	for _, p := range promises() {
 		row := fmt.Sprintf("| %s | %s |", p.what, p.target)
 		for _, n := range sizes {
-			row += " " + at(records, p.scenario, n, func(s Scenario) string { return cell(s, p.figure) }) + " |"
+			row += " " + p.at(records, n) + " |"
 		}
 		_, _ = fmt.Fprintln(&out, row)
 	}
 	return out.String()
 }
 
-// at is what text says of a record; nothing if there is none.
-func at(records []Scenario, scenario string, n int, text func(Scenario) string) string {
+// at is what was measured with n Workspaces; nothing if it was not.
+func (p promise) at(records []Scenario, n int) string {
 	for _, s := range records {
-		if s.Scenario == scenario && s.N == n {
-			return text(s)
+		if s.Scenario == p.scenario && s.N == n {
+			return cell(s, p.figure)
 		}
 	}
 	return ""
