@@ -45,7 +45,10 @@ func TestCertManager(t *testing.T) {
 	operator = c.startOperator(t, gateOn()+corp.configuration())
 	certManagerComesLate(s)
 	issuerComesLate(s, corp)
-	seen.check()
+	seen.check(corp)
+	made := &route.Certificate{}
+	s.Expect(s.get(made, routeObject(made, "phi"))).To(gomega.BeTrue())
+	s.Expect(made.Generation).To(gomega.Equal(int64(1)), "the operator has it issued once")
 	s.tellsExpiry(operator, "phi", "second")
 	handoverEnds(s, corp)
 	renewed(s, corp)
@@ -59,7 +62,7 @@ func TestCertManager(t *testing.T) {
 	operator = c.startOperator(t, gateOn()+signing)
 	signsAgain(s, corp, restore)
 	for _, v := range back {
-		v.check()
+		v.check(corp)
 	}
 	s.Expect(s.release("phi").Generation).To(gomega.Equal(generation), "its endpoint picker mounts the same Secret all the time")
 	s.tellsExpiry(operator, "phi", "second", "fourth")
