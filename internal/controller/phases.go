@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -228,10 +230,20 @@ func (r *run) repair(ctx context.Context) error {
 // report computes the status and writes it if it differs. While the caches are behind a write of ours, its event brings us
 // back in a moment, and one status says then what two would have said.
 func (r *run) report(ctx context.Context) error {
+	if r.ends() {
+		return nil
+	}
 	if r.withheld = r.inFlight() && r.statuses.mayWait(client.ObjectKeyFromObject(r.ws), r.now); r.withheld {
 		return nil
 	}
 	return r.statuses.write(ctx, r.ws, r.input())
+}
+
+// ends says that a write was refused because the namespace is being deleted, which nothing can stop any more.
+func (r *run) ends() bool {
+	return slices.ContainsFunc([]error{r.workloadErr, r.poolErr, r.routeErr}, func(err error) bool {
+		return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	})
 }
 
 // inFlight says that children were written without an error, and the caches do not show it yet.
@@ -255,6 +267,10 @@ func (r *run) input() status.Input {
 
 // result says when to come back although no event came: an error is retried with backoff, Waiting at its time.
 func (r *run) result() (ctrl.Result, error) {
+	if r.ends() {
+		r.ending.Store(client.ObjectKeyFromObject(r.ws), r.ws.UID)
+		return ctrl.Result{}, nil
+	}
 	again := r.renewal
 	var failures []error
 	for _, err := range []error{r.planErr, r.workloadErr, r.poolErr, r.routeErr} {

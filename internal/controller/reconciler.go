@@ -36,6 +36,8 @@ type Reconciler struct {
 	strangers   *strangers
 	// leaves are the certificates that this process made, by Workspace.
 	leaves sync.Map
+	// ending are the UIDs of Workspaces whose namespace is being deleted, by Workspace.
+	ending sync.Map
 
 	metrics *metrics.Metrics
 	losses  losses
@@ -69,7 +71,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.statuses.forget(req.NamespacedName)
 		r.prober.forget(req.NamespacedName)
 		r.leaves.Delete(req.NamespacedName)
+		r.ending.Delete(req.NamespacedName)
 		r.metrics.Forget(req.NamespacedName)
+		return ctrl.Result{}, nil
+	}
+	if uid, ends := r.ending.Load(req.NamespacedName); ends && uid == ws.UID {
+		// It goes in a moment, and each of its children brings us here when it goes: all would be refused again.
 		return ctrl.Result{}, nil
 	}
 	run := &run{Reconciler: r, ws: ws, now: time.Now(), lost: lost}

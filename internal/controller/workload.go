@@ -145,7 +145,7 @@ func rejection(obj client.Object, err error) error {
 		return nameTaken(taken)
 	}
 	answer, ok := errors.AsType[*apierrors.StatusError](err)
-	if !ok {
+	if !ok || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return err
 	}
 	switch code := answer.Status().Code; code {
