@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +32,9 @@ import (
 
 // byConfig is the index of Workspaces over the ConfigMap that inference.config names.
 const byConfig = "inference.config"
+
+// installInterval is how long an object that Flux installs waits for those that come with it.
+const installInterval = 100 * time.Millisecond
 
 // index indexes a kind over the Workspaces that its objects belong to. It is what IndexField does, under the name and the
 // keys that List looks for, without the second entry of each object for lists of all namespaces, which nobody asks for: an
@@ -156,6 +160,15 @@ func (d demoting) Add(req ctrl.Request) {
 	d.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
 }
 
+// delaying adds after installInterval what is not in the queue by then.
+type delaying struct {
+	priorityqueue.PriorityQueue[ctrl.Request]
+}
+
+func (d delaying) Add(req ctrl.Request) {
+	d.AddWithOpts(priorityqueue.AddOpts{After: installInterval}, req)
+}
+
 func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
 	name := observe.WorkspaceOf(obj)
 	if name == "" {
@@ -169,6 +182,14 @@ func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
 type forgetting struct {
 	handler.EventHandler
 	witness witness
+}
+
+// Create: what Flux installs comes together, and its statuses right after. One look at all of it is enough.
+func (f forgetting) Create(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
+	if p, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok && metav1.GetControllerOf(e.Object) == nil {
+		q = delaying{p}
+	}
+	f.EventHandler.Create(ctx, e, q)
 }
 
 // Update: a child that somebody gave the label of another Workspace is gone for the one that made it.
