@@ -146,28 +146,23 @@ func (b background) Generic(ctx context.Context, e event.GenericEvent, q workque
 
 // later is q, but what is added has low priority.
 func later(q workqueue.TypedRateLimitingInterface[ctrl.Request]) workqueue.TypedRateLimitingInterface[ctrl.Request] {
+	return adding(q, priorityqueue.AddOpts{Priority: new(handler.LowPriority)})
+}
+
+// adding is q, but what is added is so with these options.
+func adding(q workqueue.TypedRateLimitingInterface[ctrl.Request], opts priorityqueue.AddOpts) workqueue.TypedRateLimitingInterface[ctrl.Request] {
 	if p, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok {
-		return demoting{p}
+		return withOptions{p, opts}
 	}
 	return q
 }
 
-type demoting struct {
+type withOptions struct {
 	priorityqueue.PriorityQueue[ctrl.Request]
+	opts priorityqueue.AddOpts
 }
 
-func (d demoting) Add(req ctrl.Request) {
-	d.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, req)
-}
-
-// delaying adds after installInterval what is not in the queue by then.
-type delaying struct {
-	priorityqueue.PriorityQueue[ctrl.Request]
-}
-
-func (d delaying) Add(req ctrl.Request) {
-	d.AddWithOpts(priorityqueue.AddOpts{After: installInterval}, req)
-}
+func (w withOptions) Add(req ctrl.Request) { w.AddWithOpts(w.opts, req) }
 
 func workspaceOf(_ context.Context, obj client.Object) []ctrl.Request {
 	name := observe.WorkspaceOf(obj)
@@ -186,8 +181,8 @@ type forgetting struct {
 
 // Create: what Flux installs comes together, and its statuses right after. One look at all of it is enough.
 func (f forgetting) Create(ctx context.Context, e event.CreateEvent, q workqueue.TypedRateLimitingInterface[ctrl.Request]) {
-	if p, ok := q.(priorityqueue.PriorityQueue[ctrl.Request]); ok && metav1.GetControllerOf(e.Object) == nil {
-		q = delaying{p}
+	if metav1.GetControllerOf(e.Object) == nil {
+		q = adding(q, priorityqueue.AddOpts{After: installInterval})
 	}
 	f.EventHandler.Create(ctx, e, q)
 }
